@@ -1,0 +1,41 @@
+"""Budgets that hold for tool-using agents: reserve, call, settle, and a real answer at the end.
+
+```python
+from budgetkit import Budget
+
+budget = Budget(usd="0.05", llm_calls=20, tools={"search": 5})
+with budget.open("nightly-report") as run:
+    ...
+    run.spent["llm_calls"], run.remaining["usd"], run.level
+```
+"""
+
+from ._budget import Budget
+from ._errors import BudgetExceeded, BudgetKitError, BudgetTooSmall, LedgerError
+from ._ledger import Account, AccountState, Ledger, Reservation
+from ._level import Level, Levels
+from ._memory_ledger import MemoryLedger
+from ._resource import Amount, Resource, resource
+from ._scope import Scope, current_scope
+from ._spend import Spend
+
+__all__ = [
+    "Account",
+    "AccountState",
+    "Amount",
+    "Budget",
+    "BudgetExceeded",
+    "BudgetKitError",
+    "BudgetTooSmall",
+    "Ledger",
+    "LedgerError",
+    "Level",
+    "Levels",
+    "MemoryLedger",
+    "Reservation",
+    "Resource",
+    "Scope",
+    "Spend",
+    "current_scope",
+    "resource",
+]

@@ -1,0 +1,76 @@
+"""What can go wrong with a budget.
+
+BudgetKitError
+├── BudgetExceeded      a call was not made, or a charge broke a limit
+│   └── BudgetTooSmall  not even one answer can be paid; nothing was spent
+└── LedgerError         the books cannot be kept: the call is refused (fail closed)
+"""
+
+from __future__ import annotations
+
+from ._resource import Amount, from_units
+
+__all__ = ["BudgetExceeded", "BudgetKitError", "BudgetTooSmall", "LedgerError"]
+
+
+class BudgetKitError(Exception):
+    """The root of all errors of this package."""
+
+
+class LedgerError(BudgetKitError):
+    """The ledger cannot be asked, or was asked for what is not there; nothing was admitted."""
+
+
+class BudgetExceeded(BudgetKitError):
+    """A limit does not allow what was asked.
+
+    Attributes:
+        resource: the resource that ran out, such as ``"llm_calls"`` or ``"tool:search"``.
+        account: the account whose limit it is, as a path from the root; only its owner should swallow the error.
+        limit: that limit.
+        spent: what that account and all below it had spent.
+        reserved: what calls in flight had set aside, the answer reserve included.
+        asked: what was asked for.
+    """
+
+    def __init__(  # noqa: D417 - the arguments are the attributes
+        self, *, resource: str, account: tuple[str, ...], limit: int, spent: int, reserved: int, asked: int
+    ) -> None:
+        """All amounts in whole units."""
+        self.resource = resource
+        self.account = account
+        self._units = {"limit": limit, "spent": spent, "reserved": reserved, "asked": asked}
+        self.limit: Amount = from_units(resource, limit)
+        self.spent: Amount = from_units(resource, spent)
+        self.reserved: Amount = from_units(resource, reserved)
+        self.asked: Amount = from_units(resource, asked)
+        super().__init__(self._message())
+
+    def _message(self) -> str:
+        return (
+            f"budget {'/'.join(self.account)!r} is out of {self.resource}: limit {self.limit}, spent {self.spent}, "
+            f"reserved {self.reserved}, asked {self.asked}"
+        )
+
+    def as_type(self, kind: type[BudgetExceeded]) -> BudgetExceeded:
+        """The same refusal as another class, for hosts that need their own base class."""
+        return kind(resource=self.resource, account=self.account, **self._units)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.resource, self.account, self._units))
+
+
+def _rebuild(
+    kind: type[BudgetExceeded], resource: str, account: tuple[str, ...], units: dict[str, int]
+) -> BudgetExceeded:
+    return kind(resource=resource, account=account, **units)
+
+
+class BudgetTooSmall(BudgetExceeded):
+    """Not even one answer can be paid from this budget; said before anything is spent."""
+
+    def _message(self) -> str:
+        return (
+            f"budget {'/'.join(self.account)!r} cannot pay for one answer: it needs {self.asked} {self.resource}, "
+            f"the limit is {self.limit} and {self.spent} are spent; raise {self.resource}"
+        )

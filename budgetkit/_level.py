@@ -1,0 +1,59 @@
+"""Levels: how much of a budget is left, in four words that an agent can plan with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+__all__ = ["Level", "Levels"]
+
+
+class Level(StrEnum):
+    """How much is left (Budget Tracker, arXiv 2511.17006, section on levels)."""
+
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Where the levels begin, as shares of the limit that are left; a boundary belongs to the upper level.
+
+    The defaults are the paper's (arXiv 2511.17006, table of levels): high from 70 %, medium from 30 %, low from 10 %,
+    critical below, or as soon as any resource is at 0.
+
+    Raises:
+        ValueError: not 1 >= high >= medium >= low >= 0.
+    """
+
+    high: str = "0.7"
+    medium: str = "0.3"
+    low: str = "0.1"
+
+    def __post_init__(self) -> None:
+        steps = (Fraction(1), *(Fraction(step) for step in (self.high, self.medium, self.low)), Fraction(0))
+        if any(upper < lower for upper, lower in zip(steps, steps[1:], strict=False)):
+            raise ValueError(f"{self!r} must fall: 1 >= high >= medium >= low >= 0")
+
+    def of(self, left: int, cap: int) -> Level:
+        """The level of one resource with ``left`` of ``cap`` units left; a cap of 0 was never there to plan with."""
+        if cap <= 0:
+            return Level.HIGH
+        share = Fraction(max(left, 0), cap)  # exact: 1 - 90/100 as a float is not 10/100
+        if share >= Fraction(self.high):
+            return Level.HIGH
+        if share >= Fraction(self.medium):
+            return Level.MEDIUM
+        return Level.LOW if share > 0 and share >= Fraction(self.low) else Level.CRITICAL
+
+
+_SEVERITY = tuple(Level)
+
+
+def worst(levels: Iterable[Level]) -> Level:
+    """The most severe of some levels; high when there is none."""
+    return max(levels, key=_SEVERITY.index, default=Level.HIGH)

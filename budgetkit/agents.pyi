@@ -1,0 +1,1 @@
+from agents import *  # in a checkout, budgetkit.agents is ../agents

@@ -1,0 +1,1 @@
+from evals import *  # in a checkout, budgetkit.evals is ../evals

@@ -1,0 +1,1 @@
+from plugins import *  # in a checkout, budgetkit.plugins is ../plugins
