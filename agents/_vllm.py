@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +55,9 @@ class VllmServer:
         ServerError: On entering the block, naming the argument that is wrong or the server's last words.
     """
 
+    _source: Source
+    _endpoint: Endpoint | None = None
+
     def __init__(
         self,
         model: str | Path,
@@ -86,8 +89,7 @@ class VllmServer:
             extra_args=tuple(extra_args),
         )
         log = Path(log_path) if log_path else None
-        self._source: Source = Launch(options=options, startup_timeout=startup_timeout, log_path=log)
-        self._endpoint: Endpoint | None = None
+        self._source = Launch(options=options, startup_timeout=startup_timeout, log_path=log)
 
     @classmethod
     def attach(cls, url: str, *, model: str | None = None, api_key: str = "EMPTY", check_usage: bool = True) -> Self:
@@ -102,9 +104,9 @@ class VllmServer:
         Raises:
             ServerError: On entering the block, if nothing answers there or ``model`` is not on offer.
         """
+        endpoint = Endpoint.at(url, api_key)
         server = cls.__new__(cls)
-        server._source = Attachment(endpoint=Endpoint.at(url, api_key), model=model, check_usage=check_usage)
-        server._endpoint = None
+        server._source = Attachment(endpoint=endpoint, model=model, check_usage=check_usage)  # noqa: SLF001 - ours
         return server
 
     def __enter__(self) -> Self:
@@ -125,7 +127,7 @@ class VllmServer:
         with self._stopped_on_failure():
             await asyncio.to_thread(self._source.prepare)
             endpoint = self._source.start()  # not in a thread: a cancellation would lose sight of the process
-            while not await asyncio.to_thread(self._source.ready):
+            while not await asyncio.to_thread(self._source.ready):  # noqa: ASYNC110 - health has to be asked for
                 await asyncio.sleep(POLL)
             self._endpoint = endpoint
         return self
@@ -143,7 +145,7 @@ class VllmServer:
     @property
     def model_name(self) -> str:
         """The name of the model in requests."""
-        return self._source.model_name()
+        return self._source.model_name
 
     def chat_model(self, **settings: Any) -> "ChatOpenAI":
         """A LangChain chat model for this server that reports its usage, streaming or not.
@@ -153,12 +155,15 @@ class VllmServer:
         """
         from langchain_openai import ChatOpenAI  # noqa: PLC0415 - a server without a client needs no LangChain
 
-        ours = {
+        ours: dict[str, Any] = {
             "model": self.model_name,
             "base_url": self.url,
             "api_key": self._running.api_key,
             "stream_usage": True,
             "use_responses_api": False,
+            # ChatOpenAI keeps one pool of connections per address for all event loops, and the second loop
+            # (a second `asyncio.run`) finds it full of connections of the first: "Event loop is closed".
+            "default_headers": {"Connection": "close"},
         }
         return ChatOpenAI(**{**ours, **settings})
 
@@ -186,7 +191,7 @@ class VllmServer:
         return self._endpoint
 
     @contextmanager
-    def _stopped_on_failure(self) -> Iterator[None]:
+    def _stopped_on_failure(self) -> Generator[None]:
         try:
             yield
         except BaseException:

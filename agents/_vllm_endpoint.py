@@ -34,7 +34,7 @@ class Endpoint:
     def healthy(self) -> bool:
         """Whether the server answers that it is well."""
         try:
-            return self._request("GET", "/health").status_code == httpx.codes.OK
+            return self._request("GET", "/health").is_success
         except httpx.HTTPError:
             return False
 

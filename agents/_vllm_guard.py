@@ -10,18 +10,23 @@ import signal
 import subprocess
 import sys
 import threading
+from types import FrameType
 
 
 def guard(grace: float, command: list[str]) -> None:
     """Run ``command`` until it ends or standard input closes, then kill the whole process group."""
     # A handler, not SIG_IGN: the command would inherit an ignored signal.
-    signal.signal(signal.SIGTERM, lambda *_: None)
+    signal.signal(signal.SIGTERM, _ignore)
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL)  # noqa: S603 - the caller's own command
     threading.Thread(target=_stop_at_end_of_input, args=(server, grace), daemon=True).start()
     status = server.wait()
     sys.stderr.write(f"the server exited with status {status}\n")
     sys.stderr.flush()
     os.killpg(0, signal.SIGKILL)
+
+
+def _ignore(_signal: int, _frame: FrameType | None) -> None:
+    pass
 
 
 def _stop_at_end_of_input(server: "subprocess.Popen[bytes]", grace: float) -> None:

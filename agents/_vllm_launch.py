@@ -37,8 +37,9 @@ class Source(Protocol):
         """Whether it can be used; ServerError when it never will."""
         ...
 
+    @property
     def model_name(self) -> str:
-        """The model to use. Only once it is ready."""
+        """The model to use; known once it is prepared."""
         ...
 
     def wait(self) -> None:
@@ -87,9 +88,10 @@ class Launch:
             raise self._failure(f"was not ready within startup_timeout={self.startup_timeout:g} seconds")
         return self._endpoint.healthy()
 
+    @property
     def model_name(self) -> str:
-        """The name it was started with."""
-        return self._resolved.name
+        """The name it is started with."""
+        return self.options.name
 
     def wait(self) -> None:
         """Wait until the process has ended by itself."""
@@ -129,7 +131,7 @@ class Attachment:
             warnings.warn(
                 f"the server at {self.endpoint.url} puts usage on every chunk of a stream, which clients add up:"
                 " streamed tokens will be counted many times. Start it without --enable-force-include-usage",
-                stacklevel=4,
+                stacklevel=3,
             )
 
     def start(self) -> Endpoint:
@@ -140,6 +142,7 @@ class Attachment:
         """It has answered already."""
         return True
 
+    @property
     def model_name(self) -> str:
         """The model asked for, else the first on offer."""
         return self._name

@@ -15,9 +15,15 @@ from ._errors import BudgetExceeded, BudgetKitError, BudgetTooSmall, LedgerError
 from ._ledger import Account, AccountState, Ledger, Reservation
 from ._level import Level, Levels
 from ._memory_ledger import MemoryLedger
+from ._price_file import ModelPrice
+from ._prices import PriceBook, PriceUnknown
 from ._resource import Amount, Resource, resource
 from ._scope import Scope, current_scope
+from ._server_tokens import ServerCounter
 from ._spend import Spend
+from ._tiktoken_counter import TiktokenCounter, default_counter
+from ._tokens import EstimateCounter, TokenCount, TokenCounter
+from ._usage import Usage
 
 __all__ = [
     "Account",
@@ -27,15 +33,25 @@ __all__ = [
     "BudgetExceeded",
     "BudgetKitError",
     "BudgetTooSmall",
+    "EstimateCounter",
     "Ledger",
     "LedgerError",
     "Level",
     "Levels",
     "MemoryLedger",
+    "ModelPrice",
+    "PriceBook",
+    "PriceUnknown",
     "Reservation",
     "Resource",
     "Scope",
+    "ServerCounter",
     "Spend",
+    "TiktokenCounter",
+    "TokenCount",
+    "TokenCounter",
+    "Usage",
     "current_scope",
+    "default_counter",
     "resource",
 ]

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 from ._level import Levels
-from ._resource import BUILT_IN, TOOL, Amount, from_units, nearest, resource, to_units
+from ._resource import BUILT_IN, TOOL, Amount, from_units, nearest, refuse_built_in, resource, to_units
 from ._spend import Spend
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import timedelta
     from decimal import Decimal
 
@@ -50,9 +50,9 @@ class Budget:
         ValueError: negative, NaN, or contradictory limits; the message names the argument.
     """
 
-    __slots__ = ("_limits", "_reserve", "levels")
+    __slots__ = ("_levels", "_limits", "_reserve")
 
-    def __init__(  # noqa: D417 - the arguments are described once, on the class
+    def __init__(
         self,
         *,
         usd: str | Decimal | float | None = None,
@@ -78,11 +78,11 @@ class Budget:
             "seconds": seconds,
         }
         limits = {name: to_units(name, amount) for name, amount in given.items() if amount is not None}
-        limits |= _named(tools, "tools", TOOL) | _custom(custom)
+        limits |= _named(tools or {}, "tools", TOOL) | _named(refuse_built_in(custom or {}), "custom", "")
+        _refuse_contradictions(limits)
         self._limits = MappingProxyType(limits)
         self._reserve = None if answer_reserve is None else _reserve(answer_reserve, limits)
-        self.levels = levels or Levels()
-        _refuse_contradictions(limits)
+        self._levels = levels or Levels()
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -92,16 +92,14 @@ class Budget:
             ValueError: a part that is not ``name=amount``, an unknown resource (with the nearest name), or a limit
                 that `Budget` refuses.
         """
-        pairs = dict(_pair(part.strip()) for part in text.split(",") if part.strip())
-        if not pairs:
-            raise ValueError(f"budget {text!r} names no limit: write it like 'tool_calls=5,usd=0.05'")
-        tools = {name.removeprefix(TOOL): _whole(name, n) for name, n in pairs.items() if name.startswith(TOOL)}
-        plain = {
-            name: n if resource(name).fractional else _whole(name, n)
-            for name, n in pairs.items()
-            if not name.startswith(TOOL)
-        }
-        return cls(**plain, tools=tools)  # type: ignore[arg-type]  # the names are checked by _pair
+        limits: dict[str, Any] = {}
+        tools: dict[str, int] = {}
+        for name, amount in _pairs(text):
+            if name.startswith(TOOL):
+                tools[name.removeprefix(TOOL)] = _whole(name, amount)
+            else:
+                limits[name] = amount if resource(name).fractional else _whole(name, amount)
+        return cls(**limits, tools=tools)
 
     @property
     def limits(self) -> Mapping[str, Amount]:
@@ -117,6 +115,11 @@ class Budget:
     def answer_reserve(self) -> Spend | None:
         """What is kept for the final answer; None if it is to be worked out from the final call."""
         return self._reserve
+
+    @property
+    def levels(self) -> Levels:
+        """Where the levels begin."""
+        return self._levels
 
     def open(
         self,
@@ -141,6 +144,24 @@ class Budget:
 
         return open_scope(self, name, id=id, ledger=ledger, parent=parent, prepaid=prepaid)
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Budget) and self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash((frozenset(self._limits.items()), self._reserve, self._levels))
+
+    def _parts(self) -> tuple[dict[str, int], Spend | None, Levels]:
+        return dict(self._limits), self._reserve, self._levels
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, self._parts())
+
     def __repr__(self) -> str:
         shown = [f"{name}={amount}" for name, amount in self.limits.items()]
         if self._reserve is not None:
@@ -148,18 +169,19 @@ class Budget:
         return f"Budget({', '.join(shown) or 'no limits'})"
 
 
-def _named(amounts: Mapping[str, int] | None, argument: str, prefix: str) -> dict[str, int]:
+def _rebuild(limits: dict[str, int], reserve: Spend | None, levels: Levels) -> Budget:
+    """A budget that was pickled."""
+    made = Budget(levels=levels)
+    made._limits, made._reserve = MappingProxyType(limits), reserve  # noqa: SLF001 - it has just been made here
+    return made
+
+
+def _named(amounts: Mapping[str, int | None], argument: str, prefix: str) -> dict[str, int]:
     return {
         resource(prefix + name).name: to_units(prefix + name, n, argument=f"{argument}[{name!r}]")
-        for name, n in (amounts or {}).items()
+        for name, n in amounts.items()
+        if n is not None
     }
-
-
-def _custom(amounts: Mapping[str, int] | None) -> dict[str, int]:
-    for name in amounts or {}:
-        if name in BUILT_IN or name.startswith(TOOL):
-            raise ValueError(f"custom[{name!r}] is built in: pass it as its own argument")
-    return _named(amounts, "custom", "")
 
 
 def _reserve(amounts: Mapping[str, object], limits: Mapping[str, int]) -> Spend:
@@ -184,6 +206,16 @@ def _refuse_contradictions(limits: Mapping[str, int]) -> None:
                 f"{shown}={limits[part]} contradicts {whole}={limits[whole]}: it can never be reached; "
                 f"lower {shown} or raise {whole}"
             )
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    pairs = [_pair(part.strip()) for part in text.split(",") if part.strip()]
+    if not pairs:
+        raise ValueError(f"budget {text!r} names no limit: write it like 'tool_calls=5,usd=0.05'")
+    names = [name for name, _ in pairs]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"budget {text!r} names {twice} twice: give each limit once")
+    return pairs
 
 
 def _pair(part: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ class LedgerError(BudgetKitError):
     """The ledger cannot be asked, or was asked for what is not there; nothing was admitted."""
 
 
-class BudgetExceeded(BudgetKitError):
+class BudgetExceeded(BudgetKitError):  # noqa: N818 - the name says what happened, as KeyboardInterrupt does
     """A limit does not allow what was asked.
 
     Attributes:
@@ -33,7 +33,7 @@ class BudgetExceeded(BudgetKitError):
         asked: what was asked for.
     """
 
-    def __init__(  # noqa: D417 - the arguments are the attributes
+    def __init__(
         self, *, resource: str, account: tuple[str, ...], limit: int, spent: int, reserved: int, asked: int
     ) -> None:
         """All amounts in whole units."""

@@ -7,17 +7,21 @@ each.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import TYPE_CHECKING, Final, Protocol, final
 
 from ._resource import Amount, from_units
 from ._spend import Spend
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Account", "AccountState", "Ledger", "Reservation"]
 
 Account = tuple[str, ...]
 """The path of an account from the root."""
+
+_NOTHING: Final = Spend()
 
 
 @final
@@ -38,6 +42,7 @@ class Reservation:
         overshoot: by how much it broke limits, once settled.
         expires: when it counts as spent if nobody settles it, on the ledger's clock.
         lapsed: whether that happened; a late settlement still replaces the estimate.
+        released: whether it was taken back; should it be settled after all, it is recorded.
     """
 
     id: str
@@ -47,9 +52,10 @@ class Reservation:
     attempt: int = 1
     time_left: float | None = None
     spend: Spend | None = None
-    overshoot: Spend = Spend()
+    overshoot: Spend = _NOTHING
     expires: float = 0.0
     lapsed: bool = False
+    released: bool = False
 
 
 @final

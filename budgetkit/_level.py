@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
 
 __all__ = ["Level", "Levels"]
 
@@ -30,25 +35,32 @@ class Levels:
         ValueError: not 1 >= high >= medium >= low >= 0.
     """
 
-    high: str = "0.7"
-    medium: str = "0.3"
-    low: str = "0.1"
+    high: str | float | Decimal = "0.7"
+    medium: str | float | Decimal = "0.3"
+    low: str | float | Decimal = "0.1"
 
     def __post_init__(self) -> None:
-        steps = (Fraction(1), *(Fraction(step) for step in (self.high, self.medium, self.low)), Fraction(0))
-        if any(upper < lower for upper, lower in zip(steps, steps[1:], strict=False)):
+        steps = (Fraction(1), *map(_exact, (self.high, self.medium, self.low)), Fraction(0))
+        if any(upper < lower for upper, lower in pairwise(steps)):
             raise ValueError(f"{self!r} must fall: 1 >= high >= medium >= low >= 0")
 
     def of(self, left: int, cap: int) -> Level:
         """The level of one resource with ``left`` of ``cap`` units left; a cap of 0 was never there to plan with."""
         if cap <= 0:
             return Level.HIGH
-        share = Fraction(max(left, 0), cap)  # exact: 1 - 90/100 as a float is not 10/100
-        if share >= Fraction(self.high):
+        if left <= 0:
+            return Level.CRITICAL
+        share = Fraction(left, cap)  # exact: 1 - 90/100 as a float is not 10/100
+        if share >= _exact(self.high):
             return Level.HIGH
-        if share >= Fraction(self.medium):
+        if share >= _exact(self.medium):
             return Level.MEDIUM
-        return Level.LOW if share > 0 and share >= Fraction(self.low) else Level.CRITICAL
+        return Level.LOW if share >= _exact(self.low) else Level.CRITICAL
+
+
+def _exact(share: str | float | Decimal) -> Fraction:
+    """The share as it was written: ``0.1`` is one tenth."""
+    return Fraction(str(share))
 
 
 _SEVERITY = tuple(Level)

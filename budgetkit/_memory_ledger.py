@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping
 from itertools import count
-from typing import final
+from typing import TYPE_CHECKING, final
+from uuid import uuid4
 
 from ._errors import BudgetExceeded, LedgerError
 from ._ledger import Account, AccountState, Reservation
-from ._memory_tree import Cell, Node, Route
+from ._memory_calls import book, estimate
+from ._memory_tree import Node, take
+from ._resource import check_units
 from ._spend import Spend
 from ._sync_as_async import SyncAsAsync
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 __all__ = ["MemoryLedger"]
 
@@ -23,9 +29,9 @@ _NOTHING = Spend()
 class MemoryLedger(SyncAsAsync):
     """The books of one process.
 
-    One lock guards the whole tree and is never held while anything is awaited or called, so a reservation holds on
-    every ancestor or on none. The accounts and their calls stay until the ledger goes: nothing in a graph can give
-    money back by forgetting.
+    One lock guards the whole tree and is never held while anything is awaited, so a reservation holds on every
+    ancestor or on none. The accounts and their calls stay until the ledger goes: nothing in a graph can give money
+    back by forgetting.
 
     Args:
         clock: seconds that never go back; `budgetkit.testing.ManualClock` in tests.
@@ -34,8 +40,13 @@ class MemoryLedger(SyncAsAsync):
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """See the class."""
         self._clock = clock
-        self._lock = threading.Lock()
+        # Re-entrant: a stream that the garbage collector ends settles its call wherever the collector ran, in here too.
+        self._lock = threading.RLock()
         self._nodes: dict[Account, Node] = {}
+        self._open: dict[Reservation, Node] = {}
+        self._soonest = math.inf
+        """No open reservation expires before this."""
+        self._prefix = f"{uuid4().hex[:8]}-"
         self._numbers = count(1)
         self._journal: list[Reservation] = []
         self._top_ups: set[tuple[Account, str]] = set()
@@ -46,42 +57,48 @@ class MemoryLedger(SyncAsAsync):
         self, account: Account, limits: Mapping[str, int], *, keep: Spend = _NOTHING, prepaid: bool = False
     ) -> None:
         """See `Ledger.open`."""
+        if not account:
+            raise LedgerError("the account () has no name: an account is a path such as ('tenant', 'run')")
+        check_units(limits)
         with self._lock:
-            if account in self._nodes:
-                return
-            parent = self._node(account[:-1]) if len(account) > 1 else None
-            if prepaid and parent is not None:
-                _admit(parent, Spend.from_units({name: n for name, n in limits.items() if name != "seconds"}))
-            self._nodes[account] = Node(account, parent, limits, keep, prepaid=prepaid)
+            node = self._nodes.get(account)
+            if node is None:
+                parent = self._node(account[:-1]) if len(account) > 1 else None
+                node = Node(account, parent, limits, keep, prepaid=prepaid)
+            if prepaid:
+                node.take_share()
+            self._nodes[account] = node
 
     def close(self, account: Account) -> None:
         """See `Ledger.close`."""
         with self._lock:
-            node = self._node(account)
-            for name in node.prepaid_names():
-                _hold(node.parent, name, -node.cells[name].shut())
+            self._node(account).return_share()
 
     def start(self, account: Account) -> None:
         """See `Ledger.start`."""
         with self._lock:
-            for node in self._node(account).chain():
-                node.tick(self._clock())
+            node, now = self._node(account), self._time()
+            node.starts += 1
+            for above in node.upward():
+                above.watch.start(now)
 
     def stop(self, account: Account) -> None:
         """See `Ledger.stop`."""
         with self._lock:
-            for node in self._node(account).chain():
-                node.tock(self._clock())
+            node, now = self._node(account), self._time()
+            if not node.starts:
+                raise LedgerError(f"account {'/'.join(account)!r} is stopped more often than it was started")
+            node.starts -= 1
+            for above in node.upward():
+                above.watch.stop(now)
 
     def top_up(self, account: Account, amounts: Spend, *, id: str) -> None:  # noqa: A002 - as in the protocol
         """See `Ledger.top_up`."""
         with self._lock:
             node = self._node(account)
-            if (account, id) in self._top_ups:
-                return
-            self._top_ups.add((account, id))
-            for name, amount in amounts.as_units().items():
-                node.cell(name).raise_limit(amount)
+            if (account, id) not in self._top_ups:
+                node.raise_limits(amounts.as_units())
+                self._top_ups.add((account, id))
 
     # -- calls ------------------------------------------------------------------------------------------------------
 
@@ -98,54 +115,54 @@ class MemoryLedger(SyncAsAsync):
         lease: float = 600.0,
     ) -> Reservation:
         """See `Ledger.reserve`."""
+        if not 0 < lease < math.inf:
+            raise ValueError(f"lease={lease!r} must be a finite number of seconds above 0: nothing is reserved for ever")
         with self._lock:
-            node = self._nodes.get(account) or self._node(account)
-            attempt = 1
+            node, now, attempt = self._nodes.get(account) or self._node(account), self._time(), 1
             if id is None:
-                id = f"#{next(self._numbers)}"  # noqa: A001 - as in the protocol
+                id = f"{self._prefix}{next(self._numbers)}"  # noqa: A001 - as in the protocol
             elif (found := node.calls.get(id)) is not None:
-                if found.spend is None or not again:
+                if found in self._open:
+                    return _widen(node, found, asked, now, keep=keep, final=final, lease=lease)
+                if not (again or found.released):
                     return found
-                attempt = _archive(node, found) + 1
-            now = self._clock()
-            time_left = _time_left(node, now, final=final) if node.timed else None
+                node.calls[id, found.attempt] = found
+                attempt = found.attempt + 1
             if keep is None and not final:
-                _admit_fast(node, asked)
+                time_left = _admit(node, asked, now)
             else:
-                _admit(node, asked, keep=keep, final=final)
+                time_left = _admit_beside(node, asked, now, keep=keep, final=final)
             for timed in node.timed:
-                timed.tick(now)
-            call = Reservation(id, account, label, asked, attempt, time_left, None, _NOTHING, now + lease)
+                timed.watch.start(now)
+            expires = now + lease
+            call = Reservation(id, account, label, asked, attempt, time_left, None, _NOTHING, expires)
             node.calls[id] = call
+            self._open[call] = node
+            if expires < self._soonest:
+                self._soonest = expires
             return call
 
     def settle(self, reservation: Reservation, spend: Spend | None = None) -> Reservation:
         """See `Ledger.settle`."""
         with self._lock:
-            node = self._nodes.get(reservation.account) or self._node(reservation.account)
-            call = node.calls.get(reservation.id)
-            if call is None or call.attempt != reservation.attempt:
-                call = reservation  # an earlier attempt, or one that was released: settled as it stands
-            if call.spend is not None and not call.lapsed:
-                return call
-            if spend is None or spend.unmeasured or spend.estimated:
-                spend = _estimate(node, call.asked, spend)
-            self._end(node, call, self._clock() if node.timed else 0.0)
-            _book(node, call, spend)
-            return call
+            now = self._time()
+            if reservation in self._open:
+                self._end(reservation, now, spend)
+                return reservation
+            node = self._node(reservation.account)
+            return self._settle_found(node, _find(node, reservation), now, spend)
 
     def release(self, reservation: Reservation) -> None:
         """See `Ledger.release`."""
         with self._lock:
-            node = self._node(reservation.account)
-            call = node.calls.get(reservation.id)
-            if call is None or call.spend is not None or call.attempt != reservation.attempt:
-                return
-            del node.calls[call.id]
-            for name, amount in call.asked.as_units().items():
-                _hold(node, name, -amount)
-            for timed in node.timed:
-                timed.tock(self._clock())
+            now, node = self._time(), self._node(reservation.account)
+            call = _find(node, reservation)
+            if call in self._open:
+                self._stop(call, now)
+                book(node, call, _NOTHING)
+                call.released = True
+            elif call.lapsed:
+                self._settle_found(node, call, now, _NOTHING)
 
     def charge(
         self,
@@ -157,30 +174,24 @@ class MemoryLedger(SyncAsAsync):
     ) -> Reservation:
         """See `Ledger.charge`."""
         with self._lock:
-            node = self._node(account)
-            id = id or f"#{next(self._numbers)}"  # noqa: A001 - as in the protocol
-            if (found := node.calls.get(id)) is not None:
-                return found
-            call = node.calls[id] = Reservation(id, account, label, _NOTHING)
-            self._journal.append(call)
-            node.flag(spend)
-            _book(node, call, spend)
-            return call
+            node, now = self._node(account), self._time()
+            id = id or f"{self._prefix}{next(self._numbers)}"  # noqa: A001 - as in the protocol
+            call = node.calls.get(id) or _unreserved(node, id, label)
+            return self._settle_found(node, call, now, spend)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
     def states(self, account: Account) -> tuple[AccountState, ...]:
         """See `Ledger.states`."""
         with self._lock:
-            node, now = self._node(account), self._clock()
-            chain = node.chain()
-            self._lapse(chain[0], now)
-            return tuple(n.state(now) for n in chain)
+            now = self._time()
+            return tuple(node.state(now) for node in self._node(account).chain())
 
     def charges(self, account: Account) -> tuple[Reservation, ...]:
         """See `Ledger.charges`."""
         with self._lock:
-            self._lapse(self._node(account).chain()[0], self._clock())
+            self._node(account)
+            self._time()
             depth = len(account)
             return tuple(call for call in self._journal if call.account[:depth] == account)
 
@@ -192,163 +203,92 @@ class MemoryLedger(SyncAsAsync):
         except KeyError:
             raise LedgerError(f"account {'/'.join(account)!r} is not open: open it before it spends") from None
 
-    def _end(self, node: Node, call: Reservation, now: float) -> None:
-        """The call is over: its clock stops and it stands in the journal. A late settlement has done both already."""
-        if call.lapsed:
-            return
-        for timed in node.timed:
-            timed.tock(now)
+    def _time(self) -> float:
+        """The time; what has lapsed by then is on the books, whether or not anybody looked."""
+        now = self._clock()
+        if now >= self._soonest:
+            self._lapse(now)
+        return now
+
+    def _lapse(self, now: float) -> None:
+        """A reservation that nobody settled in time counts as spent, never as nothing."""
+        for call in sorted((c for c in self._open if c.expires <= now), key=lambda c: c.expires):
+            self._end(call, call.expires, None)
+            call.lapsed = True
+        self._soonest = min((call.expires for call in self._open), default=math.inf)
+
+    def _end(self, call: Reservation, now: float, spend: Spend | None) -> None:
+        """An open call is over: booked and in the journal, its clock stopped."""
+        if spend is None or spend.unmeasured:
+            spend = estimate(call.asked, spend)
+        book(self._stop(call, now), call, spend)
         self._journal.append(call)
 
-    def _lapse(self, root: Node, now: float) -> None:
-        """A reservation that nobody settled in time counts as spent, never as nothing."""
-        for node in root.below():
-            for call in node.calls.values():
-                if call.spend is None and now >= call.expires:
-                    self._end(node, call, call.expires)
-                    _book(node, call, _estimate(node, call.asked, None))
-                    call.lapsed = True
+    def _stop(self, call: Reservation, now: float) -> Node:
+        node = self._open.pop(call)
+        for timed in node.timed:
+            timed.watch.stop(now)
+        return node
+
+    def _settle_found(self, node: Node, call: Reservation, now: float, spend: Spend | None) -> Reservation:
+        """Settle a call in whatever state: open, lapsed, taken back, or settled (then it stays as it is)."""
+        if call in self._open:
+            self._end(call, now, spend)
+        elif call.lapsed or call.released:
+            book(node, call, estimate(call.asked, spend))
+            if call.released:
+                self._journal.append(call)
+            call.lapsed = call.released = False
+        return call
 
 
-def _archive(node: Node, settled: Reservation) -> int:
-    """Make room for a further attempt under the same id; the settled one stays on the books."""
-    node.calls[f"{settled.id}@{settled.attempt}"] = settled
-    return settled.attempt
+def _find(node: Node, reservation: Reservation) -> Reservation:
+    """The books' own record of a call, also for a copy that was handed in."""
+    call = node.calls.get(reservation.id)
+    if call is not None and call.attempt != reservation.attempt:
+        call = node.calls.get((reservation.id, reservation.attempt))
+    return call or _unreserved(node, reservation.id, reservation.label, reservation.attempt)
 
 
-def _admit_fast(node: Node, asked: Spend) -> None:
-    """The common case in one pass; a refusal is undone, and the slow path says why, from the root down."""
-    admitting = node.route(asked.names).admitting
-    refused = False
-    for cells, amount in zip(admitting, asked.units, strict=True):
-        for cell in cells:
-            cell.held += amount
-            if cell.held > cell.ceiling:
-                refused = True
-    if refused:
-        for cells, amount in zip(admitting, asked.units, strict=True):
-            for cell in cells:
-                cell.held -= amount
-        _judge(node, asked, final=False)
+def _unreserved(node: Node, id: str, label: str, attempt: int = 1) -> Reservation:  # noqa: A002 - as in the protocol
+    """A call that these books have not seen: nothing is set aside for it, and what it costs is recorded all the same."""
+    call = Reservation(id, node.account, label, _NOTHING, attempt, spend=_NOTHING, released=True)
+    node.calls[(id, attempt) if id in node.calls else id] = call
+    return call
 
 
-def _admit(node: Node, asked: Spend, *, keep: Spend | None = None, final: bool = False) -> None:
-    before = {name: cell.kept for name, cell in node.cells.items()}
-    if keep is not None:
-        _keep(node, keep.as_units())
+def _admit(node: Node, asked: Spend, now: float) -> float | None:
+    """Hold what is asked on every account, or raise for the outermost that cannot pay; returns the time left."""
+    time_left = node.time_left(now) if node.timed else None
+    cells = node.route(asked.names)
+    late = time_left is not None and time_left <= 0
+    if asked.unmeasured or late or not cells or not take(cells, asked.units * node.depth):
+        need = asked.as_units()
+        node.judge_unknown(asked)
+        node.judge(need, now)
+        node.hold(need)
+    return time_left
+
+
+def _admit_beside(node: Node, asked: Spend, now: float, *, keep: Spend | None, final: bool) -> float | None:
+    """Admit a call beside a new answer reserve, or out of the reserve; a refusal leaves the reserve as it was."""
+    before = after = node.kept
+    node.keep(_NOTHING if final else before if keep is None else keep)
     try:
-        _judge(node, asked, final=final)
-    except BudgetExceeded:
-        _keep(node, before)
-        raise
-    for name, amount in zip(asked.names, asked.units, strict=True):
-        _hold(node, name, amount)
+        time_left = _admit(node, asked, now)
+        after = before if keep is None else keep
+    finally:
+        node.keep(after)
+    return time_left
 
 
-def _keep(node: Node, amounts: Mapping[str, int]) -> None:
-    for name in {*node.cells, *amounts}:
-        node.cell(name).keep(amounts.get(name, 0))
-
-
-def _judge(node: Node, asked: Spend, *, final: bool) -> None:
-    """Raise for the outermost account that cannot pay."""
-    chain = node.chain()
-    for depth, account in enumerate(chain):
-        own_reserve = final and account is node
-        for name, need in zip(asked.names, asked.units, strict=True):
-            cell = account.cell(name)
-            ceiling = cell.limit if own_reserve else cell.ceiling
-            admits = depth >= len(chain) - len(node.route((name,)).admitting[0])
-            if admits and cell.held + need > ceiling:
-                raise _refusal(account.account, name, cell, cell.limit - ceiling, need)
-
-
-def _time_left(node: Node, now: float, *, final: bool) -> float:
-    """Seconds until the nearest ``seconds`` limit; raises when there are none."""
-    nearest = float("inf")
-    for timed in node.timed:
-        cell = timed.cell("seconds")
-        cell.spent = cell.held = round(timed.seconds(now) * 1000)
-        ceiling = cell.limit if final and timed is node else cell.ceiling
-        if cell.held >= ceiling:
-            raise _refusal(timed.account, "seconds", cell, cell.limit - ceiling, 0)
-        nearest = min(nearest, (ceiling - cell.held) / 1000)
-    return nearest
-
-
-def _hold(node: Node | None, name: str, amount: int) -> None:
-    """Reserve (or free) on the route; what breaks a prepaid account's limit is held by its parent too."""
-    if node is None or not amount:
-        return
-    route = node.route((name,))
-    edge = route.admitting[0][0]
-    before = edge.over
-    for cell in route.admitting[0]:
-        cell.held += amount
-    if route.above[0] and (more := edge.over - before):
-        owner = next(n for n in node.chain() if n.cells.get(name) is edge)
-        _hold(owner.parent, name, more)
-
-
-def _estimate(node: Node, asked: Spend, spend: Spend | None) -> Spend:
-    """What was not measured is kept at what was reserved; what was not reserved either stays unmeasured."""
-    known, missing = (spend.as_units(), spend.unmeasured) if spend is not None else ({}, frozenset(asked.names))
-    reserved = asked.as_units()
-    kept = {name: max(reserved[name], known.get(name, 0)) for name in missing if name in reserved}
-    marked = spend.estimated if spend is not None else frozenset[str]()
-    full = Spend.from_units(known | kept, estimated={*marked, *kept}, unmeasured=missing - set(kept))
-    node.flag(full)
-    return full
-
-
-def _book(node: Node, call: Reservation, spend: Spend) -> None:
-    """Replace what was asked by what was spent, on every account; name the overshoot."""
-    route = node.route(spend.names)
-    if call.asked.names == spend.names and not route.prepaid and not call.lapsed:
-        over = _book_fast(route, call.asked.units, spend.units)
-    else:
-        over = _book_slowly(node, call, spend.as_units())
-    call.spend, call.lapsed = spend, False
-    if over:
-        call.overshoot = _overshoot(node, call.asked, spend)
-
-
-def _book_fast(route: Route, asked: tuple[int, ...], used: tuple[int, ...]) -> bool:
-    over = False
-    for cells, was, now in zip(route.admitting, asked, used, strict=True):
-        more = now - was
-        for cell in cells:
-            cell.spent += now
-            cell.held += more
-            if more > 0 and cell.held > cell.limit:
-                over = True
-    return over
-
-
-def _book_slowly(node: Node, call: Reservation, used: Mapping[str, int]) -> bool:
-    asked, over = call.asked.as_units(), False
-    counted = call.spend.as_units() if call.lapsed and call.spend is not None else {}
-    for name in {*asked, *used, *counted}:
-        more = used.get(name, 0) - (counted.get(name, 0) if call.lapsed else asked.get(name, 0))
-        _hold(node, name, more)
-        for account in node.chain():
-            cell = account.cell(name)
-            cell.spent += used.get(name, 0) - counted.get(name, 0)
-            over = over or (more > 0 and cell.over > 0)
-    return over
-
-
-def _overshoot(node: Node, asked: Spend, spend: Spend) -> Spend:
-    """By how much this call broke the tightest limit, per resource; at most what it spent beyond what it reserved."""
-    reserved, found = asked.as_units(), dict[str, int]()
-    for name, used in spend.as_units().items():
-        more = used - reserved.get(name, 0)
-        found[name] = max(0, min(more, max(account.cell(name).over for account in node.chain())))
-    return Spend.from_units(found)
-
-
-def _refusal(account: Account, name: str, cell: Cell, kept: int, asked: int) -> BudgetExceeded:
-    reserved = cell.held - cell.spent + kept
-    return BudgetExceeded(
-        resource=name, account=account, limit=cell.limit, spent=cell.spent, reserved=reserved, asked=asked
-    )
+def _widen(
+    node: Node, call: Reservation, asked: Spend, now: float, *, keep: Spend | None, final: bool, lease: float
+) -> Reservation:
+    """An open id is asked for again: hold what it asks beyond what is held, and renew the lease."""
+    held = call.asked.as_units()
+    more = {name: n - held.get(name, 0) for name, n in asked.as_units().items() if n > held.get(name, 0)}
+    call.time_left = _admit_beside(node, Spend.from_units(more), now, keep=keep, final=final)
+    call.asked += Spend.from_units(more)
+    call.expires = max(call.expires, now + lease)
+    return call

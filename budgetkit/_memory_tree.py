@@ -1,52 +1,48 @@
-"""The account tree of the memory ledger: cells that count, and the routes between them.
-
-A cell counts one resource of one account. A route is the list of cells that a charge touches, worked out once per
-account and set of resources, so that the hot path is two loops over integers.
-"""
+"""The account tree of the memory ledger: cells that count, and how an amount travels from an account to the root."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from ._errors import BudgetExceeded, LedgerError
 from ._ledger import Account, AccountState, Reservation
 from ._spend import Spend
+from ._stopwatch import Stopwatch
 
-__all__ = ["Cell", "Node", "Route"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["Cell", "Node", "take"]
 
 UNLIMITED: Final = 1 << 200
-_NONE: Final[frozenset[str]] = frozenset()
+_MILLI: Final = 10**6
+"""Nanoseconds in the unit of ``seconds``."""
 
 
 class Cell:
-    """One resource of one account: ``held`` is what is spent or reserved, ``ceiling`` what an ordinary call may reach."""
+    """One resource of one account.
 
-    __slots__ = ("ceiling", "held", "kept", "limit", "spent")
+    ``held`` is what is spent or reserved, ``ceiling`` what an ordinary call may raise it to: the limit less the answer
+    reserve.
+    """
+
+    __slots__ = ("ceiling", "held", "limit", "prepaid", "spent")
 
     def __init__(self, limit: int = UNLIMITED) -> None:
         self.limit = limit
         self.ceiling = limit
+        self.prepaid = False
         self.held = 0
         self.spent = 0
-        self.kept = 0
 
-    def keep(self, amount: int) -> None:
-        """Set the answer reserve."""
-        self.kept = amount
-        self.ceiling = self.limit - amount
+    def free(self, more: int = 0) -> int:
+        """What is neither spent nor reserved, were the limit ``more`` higher."""
+        return max(0, self.limit + more - self.held)
 
-    def raise_limit(self, by: int) -> None:
-        """Raise the limit, if there is one."""
-        if self.limit != UNLIMITED:
-            self.limit += by
-            self.ceiling += by
-
-    def shut(self) -> int:
-        """Lower the limit to what is held; returns what is freed."""
-        unspent = max(0, self.limit - self.held)
-        self.limit -= unspent
-        self.ceiling = self.limit - self.kept
-        return unspent
+    @property
+    def claim(self) -> int:
+        """What the parent holds for this cell: the whole share where it was taken out at the start."""
+        return self.held + self.free() if self.prepaid else self.held
 
     @property
     def over(self) -> int:
@@ -54,121 +50,203 @@ class Cell:
         return max(0, self.held - self.limit)
 
 
-class Route:
-    """What a charge touches: per resource, the cells from the root down that admit it, and those that only count it."""
-
-    __slots__ = ("above", "admitting", "prepaid")
-
-    def __init__(self, admitting: tuple[tuple[Cell, ...], ...], above: tuple[tuple[Cell, ...], ...]) -> None:
-        self.admitting = admitting
-        self.above = above
-        self.prepaid = any(above)
-
-
 class Node:
     """One account: its cells, its calls, its clock."""
 
     __slots__ = (
-        "account", "calls", "cells", "children", "elapsed", "estimated", "parent", "prepaid", "routes", "running",
-        "since", "timed", "unmeasured",
+        "account", "calls", "cells", "depth", "kept", "marks", "parent", "plain", "prepaid", "routes", "starts",
+        "timed", "watch",
     )  # fmt: skip
 
     def __init__(
         self, account: Account, parent: Node | None, limits: Mapping[str, int], keep: Spend, *, prepaid: bool
     ) -> None:
         self.account = account
+        self.depth = len(account)
         self.parent = parent
-        self.prepaid = prepaid and parent is not None
-        self.children: list[Node] = []
         self.cells = {name: Cell(limit) for name, limit in limits.items()}
-        self.calls: dict[str, Reservation] = {}
-        self.routes: dict[tuple[str, ...], Route] = {}
-        self.estimated: frozenset[str] = _NONE
-        self.unmeasured: frozenset[str] = _NONE
-        self.running = 0
-        self.since = 0.0
-        self.elapsed = 0.0
-        for name, amount in keep.as_units().items():
-            self.cell(name).keep(amount)
-        self.timed = tuple(n for n in self.chain() if n.cell("seconds").limit != UNLIMITED)
-        if parent is not None:
-            parent.children.append(self)
+        self.calls: dict[str | tuple[str, int], Reservation] = {}
+        self.routes: dict[tuple[str, ...], tuple[Cell, ...]] = {}
+        self.marks: dict[tuple[str, str], int] = {}
+        self.watch = Stopwatch()
+        self.starts = 0
+        self.prepaid = prepaid and parent is not None
+        self.plain = not self.prepaid and (parent is None or parent.plain)
+        above = parent.timed if parent else ()
+        self.timed: tuple[Node, ...] = (*above, self) if "seconds" in limits else above
+        self.kept = Spend()
+        self.keep(keep)
 
     def cell(self, name: str) -> Cell:
         """The cell of a resource, made when it is first asked for."""
-        return self.cells.setdefault(name, Cell())
+        found = self.cells.get(name)
+        if found is None:
+            found = self.cells[name] = Cell()
+        return found
+
+    def upward(self) -> Iterator[Node]:
+        """The account and its ancestors, the root last."""
+        node: Node | None = self
+        while node is not None:
+            yield node
+            node = node.parent
 
     def chain(self) -> list[Node]:
         """The account's ancestors from the root down, and itself last."""
-        nodes: list[Node] = []
-        node: Node | None = self
-        while node is not None:
-            nodes.append(node)
-            node = node.parent
-        return nodes[::-1]
+        return [*self.upward()][::-1]
 
-    def below(self) -> list[Node]:
-        """The account and all accounts under it."""
-        found = [self]
-        for node in found:
-            found.extend(node.children)
-        return found
-
-    def route(self, names: tuple[str, ...]) -> Route:
-        """The cells that a charge of these resources touches."""
+    def route(self, names: tuple[str, ...]) -> tuple[Cell, ...]:
+        """The cells from the root down that a call of these resources adds to alike; empty if it is not that simple."""
         found = self.routes.get(names)
         if found is None:
-            split = [self._split(name) for name in names]
-            found = self.routes[names] = Route(tuple(a for _, a in split), tuple(u for u, _ in split))
+            simple = self.plain and "seconds" not in names
+            found = tuple(node.cell(name) for node in self.chain() for name in names) if simple else ()
+            self.routes[names] = found
         return found
 
-    def _split(self, name: str) -> tuple[tuple[Cell, ...], tuple[Cell, ...]]:
-        """Cells above the nearest prepaid account (they have paid already), and those from it down."""
-        chain = self.chain()
-        start = max((i for i, node in enumerate(chain) if node.is_prepaid(name)), default=0)
-        cells = tuple(node.cell(name) for node in chain)
-        return cells[:start], cells[start:]
+    # -- holding ----------------------------------------------------------------------------------------------------
 
-    def is_prepaid(self, name: str) -> bool:
-        """Whether this account's limit of that resource was taken out of its parent."""
-        return self.prepaid and name != "seconds" and name in self.cells and self.cells[name].limit != UNLIMITED
+    def payers(self, name: str) -> list[Cell]:
+        """The cells that must have room: up to the root, or to the first account that has paid already."""
+        cells: list[Cell] = []
+        for node in self.upward():
+            cells.append(node.cell(name))
+            if cells[-1].prepaid:
+                break
+        return cells
 
-    def prepaid_names(self) -> list[str]:
-        """The resources that this account paid for when it was opened."""
-        return [name for name in self.cells if self.is_prepaid(name)]
+    def hold(self, amounts: Mapping[str, int]) -> None:
+        """Reserve on the way up, or free; a prepaid account passes on only what goes beyond its share."""
+        for name, amount in amounts.items():
+            if name != "seconds":
+                self._hold(name, amount)
 
-    def flag(self, spend: Spend) -> None:
-        """Remember, up to the root, which resources are estimates or lower bounds."""
-        if spend.estimated or spend.unmeasured:
+    def _hold(self, name: str, amount: int) -> None:
+        for node in self.upward():
+            cell = node.cell(name)
+            before = cell.claim
+            cell.held += amount
+            amount = cell.claim - before
+            if not amount:
+                break
+
+    def draw(self, amounts: Mapping[str, int]) -> None:
+        """Hold ``amounts`` here and above, or raise."""
+        self.judge(amounts)
+        self.hold(amounts)
+
+    def judge(self, need: Mapping[str, int], now: float | None = None) -> None:
+        """Raise for the outermost account that cannot pay; the time counts as well where ``now`` is given."""
+        payers = {name: self.payers(name) for name in need if name != "seconds"}
+        for node in self.chain():
+            if now is not None:
+                node.judge_time(need.get("seconds", 0), now)
+            for name, cells in payers.items():
+                cell = node.cell(name)
+                if cell in cells and cell.held + need[name] > cell.ceiling:
+                    raise node.refusal(name, cell.held, cell.spent, need[name])
+
+    def judge_unknown(self, asked: Spend) -> None:
+        """Raise if the worst case of something that is limited is not known."""
+        for name in sorted(asked.unmeasured):
             for node in self.chain():
-                node.estimated |= spend.estimated
-                node.unmeasured |= spend.unmeasured
+                if name in node.cells and node.cells[name].limit != UNLIMITED:
+                    raise LedgerError(
+                        f"account {'/'.join(node.account)!r} limits {name}, and how much of it is asked is unknown: "
+                        f"reserve with a worst case of {name}"
+                    )
 
-    def tick(self, now: float) -> None:
-        """Start counting time, if nobody has yet."""
-        if self.running == 0:
-            self.since = now
-        self.running += 1
+    def judge_time(self, asked: int, now: float) -> None:
+        """Raise if the account's own ``seconds`` are over, or do not reach for what is asked."""
+        cell = self.cells.get("seconds")
+        if cell is not None and self.watch.nanoseconds(now) + max(1, asked * _MILLI) > cell.ceiling * _MILLI:
+            spent = self.watch.nanoseconds(now) // _MILLI
+            raise self.refusal("seconds", spent, spent, asked)
 
-    def tock(self, now: float) -> None:
-        """Undo one `tick`; time that overlaps is counted once."""
-        self.running -= 1
-        if self.running == 0:
-            self.elapsed += now - self.since
+    def refusal(self, name: str, held: int, spent: int, asked: int) -> BudgetExceeded:
+        """The error that says why this account cannot pay."""
+        cell = self.cells[name]
+        reserved = held - spent + cell.limit - cell.ceiling
+        return BudgetExceeded(
+            resource=name, account=self.account, limit=cell.limit, spent=spent, reserved=reserved, asked=asked
+        )
 
-    def seconds(self, now: float) -> float:
-        """Wall-clock time in use so far."""
-        return self.elapsed + (now - self.since if self.running else 0.0)
+    def time_left(self, now: float) -> float:
+        """Seconds until the nearest ``seconds`` limit, here and above."""
+        return min(node.cells["seconds"].ceiling * _MILLI - node.watch.nanoseconds(now) for node in self.timed) / 10**9
+
+    # -- what the account is told -----------------------------------------------------------------------------------
+
+    def keep(self, amounts: Spend) -> None:
+        """Set the answer reserve."""
+        for name in self.kept.names:
+            self.cell(name).ceiling = self.cell(name).limit
+        for name, amount in amounts.as_units().items():
+            self.cell(name).ceiling = self.cell(name).limit - amount
+        self.kept = amounts
+
+    def raise_limits(self, amounts: Mapping[str, int]) -> None:
+        """Raise the limits that there are; a share grows at the parent's cost, or the parent's refusal is raised."""
+        raised = [(self.cells[name], name, more) for name, more in amounts.items() if name in self._limited()]
+        if self.parent is not None:
+            self.parent.draw({name: cell.free(more) - cell.free() for cell, name, more in raised if cell.prepaid})
+        for cell, _, more in raised:
+            cell.limit += more
+            cell.ceiling += more
+
+    def take_share(self) -> None:
+        """Take the limits out of the parent; again after `return_share`, as far as they are not used up."""
+        shares = {name: cell for name, cell in self._limited().items() if name != "seconds" and not cell.prepaid}
+        if self.prepaid and self.parent is not None:
+            self.parent.draw({name: cell.free() for name, cell in shares.items()})
+            for cell in shares.values():
+                cell.prepaid = True
+
+    def return_share(self) -> None:
+        """Give back what is not held, and draw on the parent from now on."""
+        for name, cell in self.cells.items():
+            if cell.prepaid and self.parent is not None:
+                self.parent.hold({name: -cell.free()})
+                cell.prepaid = False
+
+    def _limited(self) -> dict[str, Cell]:
+        return {name: cell for name, cell in self.cells.items() if cell.limit != UNLIMITED}
+
+    def mark(self, spend: Spend, by: int) -> None:
+        """Remember, up to the root, which resources hold an estimate or are a lower bound; -1 forgets one."""
+        marks = [("estimated", name) for name in spend.estimated] + [("unmeasured", name) for name in spend.unmeasured]
+        for node in self.upward():
+            for mark in marks:
+                node.marks[mark] = node.marks.get(mark, 0) + by
+
+    def _marked(self, kind: str) -> list[str]:
+        return [name for (of, name), n in self.marks.items() if of == kind and n and name != "seconds"]
 
     def state(self, now: float) -> AccountState:
         """A snapshot."""
-        spent = {name: cell.spent for name, cell in self.cells.items()}
-        spent["seconds"] = round(self.seconds(now) * 1000)
-        reserved = {name: cell.held - cell.spent for name, cell in self.cells.items()}
+        counted = {name: cell for name, cell in self.cells.items() if name != "seconds"}
+        spent = {name: cell.spent for name, cell in counted.items()}
+        spent["seconds"] = self.watch.nanoseconds(now) // _MILLI
         return AccountState(
             self.account,
-            {name: cell.limit for name, cell in self.cells.items() if cell.limit != UNLIMITED},
-            Spend.from_units(spent, estimated=self.estimated, unmeasured=self.unmeasured),
-            Spend.from_units(reserved),
-            Spend.from_units({name: cell.kept for name, cell in self.cells.items()}),
+            {name: cell.limit for name, cell in self._limited().items()},
+            Spend.from_units(spent, estimated=self._marked("estimated"), unmeasured=self._marked("unmeasured")),
+            Spend.from_units({name: cell.held - cell.spent for name, cell in counted.items()}),
+            self.kept,
         )
+
+
+def take(cells: tuple[Cell, ...], amounts: tuple[int, ...]) -> bool:
+    """Reserve on all cells or on none: the common case of `Node.judge` and `Node.hold`, in one pass."""
+    for cell, amount in zip(cells, amounts, strict=True):
+        held = cell.held + amount
+        if held > cell.ceiling:
+            break
+        cell.held = held
+    else:
+        return True
+    for taken, amount in zip(cells, amounts, strict=True):
+        if taken is cell:
+            break
+        taken.held -= amount
+    return False

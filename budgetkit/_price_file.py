@@ -83,7 +83,8 @@ def dollars(name: str, amount: object) -> Decimal:
     except InvalidOperation:
         raise ValueError(f'{name} must be dollars like "0.10", not {amount!r}') from None
     if not value.is_finite() or value < 0:
-        raise ValueError(f"{name} must be finite and not negative, not {amount!r}")
+        shown = amount if isinstance(amount, Decimal) else repr(amount)
+        raise ValueError(f"{name} must be finite and not negative, not {shown}")
     return value
 
 

@@ -5,12 +5,11 @@ is exact; a finer one is rounded up. Sums come out in nano-dollars, rounded up.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
-from itertools import pairwise
 from typing import NamedTuple
 
 from ._usage import Usage
@@ -63,18 +62,16 @@ class Rates(NamedTuple):
 
 
 class _Ceiling(NamedTuple):
-    """The most that calls with more than `above` and up to `upto` input tokens can cost."""
+    """The dearest rates that a call with more than `above` input tokens may meet."""
 
     above: int
-    upto: int | None
     input: int
     output: int
     request: int
 
     def fixed(self, input_tokens: int) -> int:
         """The most that the call costs before its first output token, in yocto-dollars."""
-        billed = input_tokens if self.upto is None else min(input_tokens, self.upto)
-        return self.request + billed * self.input
+        return self.request + input_tokens * self.input
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +91,7 @@ class Quote:
 
     def __post_init__(self) -> None:
         possible = (self.tiers, *(tiers for _, tiers in self.by_the_hour), *self.later)
-        ceilings = (ceiling for tiers in possible for ceiling in _ceilings(tiers))
+        ceilings = (_ceiling(rates) for tiers in possible for rates in tiers)
         object.__setattr__(self, "_ceilings", tuple(dict.fromkeys(ceilings)))
 
     def cost(self, usage: Usage, at: datetime | None = None) -> int:
@@ -132,11 +129,9 @@ class Quote:
         return self.tiers
 
 
-def _ceilings(tiers: Sequence[Rates]) -> Iterable[_Ceiling]:
-    ends = [*(after.above for _, after in pairwise(tiers)), None]
-    for rates, upto in zip(tiers, ends, strict=True):
-        dearest_input = max(rates.input, rates.cache_read, rates.cache_write, rates.cache_write_1h)
-        yield _Ceiling(rates.above, upto, dearest_input, max(rates.output, rates.reasoning), rates.request)
+def _ceiling(rates: Rates) -> _Ceiling:
+    dearest_input = max(rates.input, rates.cache_read, rates.cache_write, rates.cache_write_1h)
+    return _Ceiling(rates.above, dearest_input, max(rates.output, rates.reasoning), rates.request)
 
 
 def _in_nano(yocto: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, Self, final
 
-from ._resource import BUILT_IN, TOOL, Amount, from_units, nearest, to_units
+from ._resource import TOOL, Amount, check_units, from_units, refuse_built_in, resource, to_units
 
 __all__ = ["Spend"]
 
@@ -46,7 +46,7 @@ class Spend(Mapping[str, Amount | None]):
     unmeasured: frozenset[str]
     """Resources of which more was used than the number says, by an unknown amount."""
 
-    def __init__(  # noqa: D417 - the arguments are described once, on the class
+    def __init__(
         self,
         *,
         usd: object = 0,
@@ -69,7 +69,7 @@ class Spend(Mapping[str, Amount | None]):
             "tool_calls": tool_calls,
             "seconds": seconds,
             **{TOOL + name: n for name, n in (tools or {}).items()},
-            **(custom or {}),
+            **refuse_built_in(custom or {}),
         }
         known = {name: to_units(name, amount) for name, amount in amounts.items() if amount is not None}
         self._fill(known, _NONE, frozenset(name for name, amount in amounts.items() if amount is None))
@@ -84,9 +84,14 @@ class Spend(Mapping[str, Amount | None]):
     def from_units(
         cls, units: Mapping[str, int], *, estimated: Iterable[str] = (), unmeasured: Iterable[str] = ()
     ) -> Self:
-        """A spend from whole units, as the ledger counts them; the amounts are taken as they are."""
+        """A spend from whole units, as the ledger counts them.
+
+        Raises:
+            ValueError: an amount that is not an integer of 0 or more.
+        """
+        check_units(units)
         made = cls.__new__(cls)
-        made._fill(units, frozenset(estimated), frozenset(unmeasured))
+        made._fill(units, frozenset(estimated), frozenset(unmeasured))  # noqa: SLF001 - its own class
         return made
 
     def _fill(self, units: Mapping[str, int], estimated: frozenset[str], unmeasured: frozenset[str]) -> None:
@@ -106,13 +111,15 @@ class Spend(Mapping[str, Amount | None]):
                 return from_units(name, n)
         if name in self.unmeasured:
             return None
-        if name not in BUILT_IN and (meant := nearest(name)):
-            raise KeyError(f"no resource {name!r}: did you mean {meant!r}?")
+        try:
+            resource(name)
+        except ValueError as slip:
+            raise KeyError(str(slip)) from None
         return from_units(name, 0)
 
     def in_units(self, name: str) -> int:
         """The known amount of one resource in whole units."""
-        return dict(zip(self.names, self.units, strict=True)).get(name, 0)
+        return self.units[self.names.index(name)] if name in self.names else 0
 
     def as_units(self) -> dict[str, int]:
         """All known amounts in whole units."""
@@ -129,6 +136,8 @@ class Spend(Mapping[str, Amount | None]):
         return name in self.names or name in self.unmeasured
 
     def __add__(self, other: Spend) -> Spend:
+        if not isinstance(other, Spend):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers may be untyped
+            return NotImplemented
         total = self.as_units()
         for name, n in zip(other.names, other.units, strict=True):
             total[name] = total.get(name, 0) + n

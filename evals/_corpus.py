@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-import bm25s
+import bm25s  # type: ignore[import-untyped]  # it ships no types
 
 from ._records import read
 
@@ -33,7 +33,7 @@ class Passage:
 
 
 class Corpus:
-    """Passages and a BM25 index over them, in memory; safe to search from many threads, as a search only reads.
+    r"""Passages and a BM25 index over them, in memory; safe to search from many threads, as a search only reads.
 
     The index is bm25s with its defaults (Lucene scoring, k1 = 1.5, b = 0.75; Lù, arXiv 2407.03618), English stop
     words and no stemming, over ``title + "\\n" + text``. Ten thousand passages take about half a second to index,
@@ -71,5 +71,6 @@ class Corpus:
 
 
 def _tokens(texts: list[str]) -> list[list[str]]:
-    found = bm25s.tokenize(texts, stopwords="en", return_ids=False, show_progress=False)
-    return cast("list[list[str]]", found)
+    tokenize = cast("Any", bm25s.tokenize)
+    tokens: list[list[str]] = tokenize(texts, stopwords="en", return_ids=False, show_progress=False)
+    return tokens

@@ -6,10 +6,10 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = ["DataError", "read", "sha256"]
@@ -21,8 +21,13 @@ class DataError(ValueError):
     """A data file is missing or broken; the message names the file and the line."""
 
 
-def read(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
+def read(path: Path, parse: Callable[[Mapping[str, Any]], T], *, torn: bool = False) -> Iterator[T]:
     """The records of a ``.jsonl`` or ``.jsonl.gz`` file, read lazily and each parsed by ``parse``.
+
+    Args:
+        path: the file.
+        parse: makes a record of a JSON object; what it refuses is reported with the line.
+        torn: leave out a last line that has no line end, as a killed writer leaves it behind.
 
     Raises:
         DataError: the file is missing or cut off, or a line is not a JSON object that ``parse`` takes.
@@ -30,7 +35,9 @@ def read(path: Path, parse: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
     number = 0
     try:
         with _open(path) as lines:
-            for number, line in enumerate(lines, start=1):  # noqa: B007 - read by the handler below
+            for number, line in enumerate(lines, start=1):
+                if torn and not line.endswith(b"\n"):
+                    return
                 yield _parse(line, parse, f"{path}:{number}")
     except FileNotFoundError as error:
         raise _missing(path) from error

@@ -1,0 +1,42 @@
+"""What you drop into a graph that you already have: middleware, nodes, the tracker.
+
+```python
+from budgetkit import Budget
+from budgetkit.plugins import BudgetMiddleware
+
+agent = create_agent(model, tools=[search], middleware=[BudgetMiddleware(Budget(usd="0.05", tool_calls=10))])
+```
+"""
+
+from ._ends import AtEnd
+from ._errors import GraphBudgetExceeded, GraphBudgetTooSmall
+from ._extract import AnswerKind, answer_kind, best_sentences, extract_answer
+from ._metering import METER, BudgetMeter
+from ._middleware import BudgetMiddleware, BudgetState
+from ._node import budgeted
+from ._tool_gate import ToolGate
+from ._tool_node import BudgetToolNode, tool_wrappers
+from ._words import Passage, content_terms, next_queries, read_passages, uncovered_terms
+
+__all__ = [
+    "METER",
+    "AnswerKind",
+    "AtEnd",
+    "BudgetMeter",
+    "BudgetMiddleware",
+    "BudgetState",
+    "BudgetToolNode",
+    "GraphBudgetExceeded",
+    "GraphBudgetTooSmall",
+    "Passage",
+    "ToolGate",
+    "answer_kind",
+    "best_sentences",
+    "budgeted",
+    "content_terms",
+    "extract_answer",
+    "next_queries",
+    "read_passages",
+    "tool_wrappers",
+    "uncovered_terms",
+]

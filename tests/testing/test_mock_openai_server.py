@@ -2,11 +2,13 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any, cast
 
 import httpx
 import openai
 import pytest
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages.ai import AIMessageChunk, add_ai_message_chunks
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
@@ -25,14 +27,14 @@ def search(query: str) -> str:
     return query
 
 
-def chat(server: MockOpenAIServer, **settings: Any) -> ChatOpenAI:
+def chat(server: MockOpenAIServer, **settings: Any) -> BaseChatModel:
     key = SecretStr("EMPTY")
     return ChatOpenAI(base_url=server.base_url, api_key=key, model="mock", max_retries=0, **settings)
 
 
 def post(server: MockOpenAIServer, text: str = "one two", **body: Any) -> httpx.Response:
     asked = {"messages": [{"role": "user", "content": text}], **body}
-    return httpx.post(f"{server.base_url}/chat/completions", json=asked)
+    return httpx.post(f"{server.base_url}/chat/completions", json=asked, timeout=30)
 
 
 def events(server: MockOpenAIServer, text: str = "one two", **body: Any) -> Iterator[dict[str, Any]]:
@@ -200,7 +202,13 @@ def test_cached_tokens_and_false_usage_are_reported_but_not_billed() -> None:
 
 
 def test_the_most_requests_in_flight_are_counted() -> None:
-    with MockOpenAIServer("a", latency=0.2) as server, ThreadPoolExecutor(8) as pool:
+    all_there = Barrier(8, timeout=30)
+
+    def reply(_: Any) -> str:
+        all_there.wait()
+        return "a"
+
+    with MockOpenAIServer(reply) as server, ThreadPoolExecutor(8) as pool:
         list(pool.map(post, [server] * 8))
     assert server.max_in_flight == 8
     assert server.calls == 8

@@ -3,7 +3,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain.agents import create_agent
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, ToolMessage
@@ -129,6 +129,7 @@ def test_each_turn_is_handed_out_once_between_threads() -> None:
     assert sorted((answer.text for answer in answers), key=int) == [str(n) for n in range(64)]
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.text(alphabet="ab \n", max_size=20),

@@ -1,0 +1,81 @@
+"""How one call is written into the account tree once its cost is known."""
+
+from __future__ import annotations
+
+from operator import sub
+from typing import TYPE_CHECKING
+
+from ._spend import Spend
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._ledger import Reservation
+    from ._memory_tree import Node
+
+__all__ = ["book", "estimate"]
+
+
+def estimate(asked: Spend, spend: Spend | None) -> Spend:
+    """What was not measured is kept at what was reserved; what was not reserved either stays unmeasured."""
+    if spend is None:
+        return Spend.from_units(asked.as_units(), estimated=asked.names)
+    if not spend.unmeasured:
+        return spend
+    reserved, known = asked.as_units(), spend.as_units()
+    kept = {name: max(reserved[name], known.get(name, 0)) for name in spend.unmeasured if name in reserved}
+    return Spend.from_units(
+        known | kept, estimated=spend.estimated.union(kept), unmeasured=spend.unmeasured.difference(kept)
+    )
+
+
+def book(node: Node, call: Reservation, spend: Spend) -> None:
+    """Replace what the books hold for the call by what it cost, on every account; name the overshoot."""
+    asked = call.asked
+    cells = node.route(spend.names)
+    if cells and call.spend is None and asked.names == spend.names and not (spend.estimated or spend.unmeasured):
+        more = tuple(map(sub, spend.units, asked.units))
+        for cell, used, change in zip(cells, spend.units * node.depth, more * node.depth, strict=True):
+            cell.spent += used
+            cell.held += change
+        over = max(more) > 0
+    else:
+        over = _book_slowly(node, call, spend)
+    if over:
+        call.overshoot = _overshoot(node, _held(call), spend)
+    call.spend = spend
+
+
+def _book_slowly(node: Node, call: Reservation, spend: Spend) -> bool:
+    """Any call on any tree, also one that was written down before (it lapsed, or was taken back)."""
+    used, held = _counted(spend), _held(call)
+    before = {} if call.spend is None else held
+    node.hold({name: used.get(name, 0) - held.get(name, 0) for name in {*used, *held}})
+    for account in node.upward():
+        for name in {*used, *before}:
+            account.cell(name).spent += used.get(name, 0) - before.get(name, 0)
+    if call.spend is not None:
+        node.mark(call.spend, -1)
+    node.mark(spend, 1)
+    return any(n > held.get(name, 0) for name, n in used.items())
+
+
+def _counted(spend: Spend) -> dict[str, int]:
+    """What adds up: all but the time, which overlaps and is the stopwatch's."""
+    units = spend.as_units()
+    units.pop("seconds", None)
+    return units
+
+
+def _held(call: Reservation) -> dict[str, int]:
+    """What the books hold for a call before it is settled, or settled anew."""
+    return _counted(call.asked if call.spend is None else call.spend)
+
+
+def _overshoot(node: Node, held: Mapping[str, int], spend: Spend) -> Spend:
+    """By how much this call broke the tightest limit: what it cost beyond its reservation and beyond what was free."""
+    found: dict[str, int] = {}
+    for name, used in _counted(spend).items():
+        over = max(account.cell(name).over for account in node.upward())
+        found[name] = max(0, min(used - held.get(name, 0), over))
+    return Spend.from_units(found)

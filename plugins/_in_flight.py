@@ -1,0 +1,98 @@
+"""The model call that is under way: where a callback leaves what the call used, and the wrapper finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from budgetkit import PriceBook, TokenCounter, default_counter
+
+if TYPE_CHECKING:
+    from budgetkit import Reservation, Scope, Usage
+
+__all__ = ["MODEL", "InFlight", "Money", "current_model_call", "current_money", "flying", "outer_call", "paying"]
+
+MODEL: Final = "model"
+"""The key of a model call; a tool call's key is its id."""
+
+
+@dataclass(slots=True, eq=False)
+class InFlight:
+    """One reserved call of a model or a tool.
+
+    The first model run inside a model call is the one that was reserved; anything further (a retry below the wrapper)
+    is metered as a call of its own. Two budgets on one agent meet here as well: the inner one, whose account lies below
+    the outer's, takes the call over, so that it counts once on both.
+    """
+
+    key: str
+    scope: Scope
+    reservation: Reservation
+    started: bool = False
+    cached: bool = False
+    usage: Usage | None = None
+    handed_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """How tokens are counted and priced here."""
+
+    prices: PriceBook
+    counter: TokenCounter
+
+    @classmethod
+    def of(cls, prices: PriceBook | None = None, counter: TokenCounter | None = None) -> Money:
+        """What the user gave; else the packaged price table, and the best counter that works offline."""
+        default = _default()
+        return cls(prices or default.prices, counter or default.counter)
+
+
+@cache
+def _default() -> Money:
+    return Money(PriceBook(), default_counter())
+
+
+_call: ContextVar[InFlight | None] = ContextVar("budgetkit_call", default=None)
+_money: ContextVar[Money | None] = ContextVar("budgetkit_money", default=None)
+
+
+def current_model_call() -> InFlight | None:
+    """The reserved model call that this context is part of, or None."""
+    call = _call.get()
+    return call if call is not None and call.key == MODEL else None
+
+
+def current_money() -> Money | None:
+    """The prices and the counter that the nearest plug-in was given, or None."""
+    return _money.get()
+
+
+def outer_call(key: str) -> InFlight | None:
+    """The same call as an outer budget's wrapper reserved it, if there is one that is not handed over yet."""
+    call = _call.get()
+    return call if call is not None and call.key == key and not (call.started or call.handed_over) else None
+
+
+@contextmanager
+def flying(call: InFlight) -> Iterator[InFlight]:
+    """Make this the call under way."""
+    token = _call.set(call)
+    try:
+        yield call
+    finally:
+        _call.reset(token)
+
+
+@contextmanager
+def paying(money: Money) -> Iterator[None]:
+    """Price what is metered in this context with these books."""
+    token = _money.set(money)
+    try:
+        yield
+    finally:
+        _money.reset(token)

@@ -1,0 +1,133 @@
+"""`BudgetMiddleware`: one line that puts an agent on a budget."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, NotRequired
+from uuid import uuid4
+
+from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
+from langchain.agents.middleware.types import PrivateStateAttr
+from langchain_core.messages import ToolMessage
+from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.types import Command
+
+from budgetkit import Budget, Ledger, PriceBook, TokenCounter
+
+from ._desk import Desk
+from ._ends import AtEnd, check_at_end
+from ._in_flight import Money, paying
+from ._model_gate import ModelGate
+from ._runs import RUN_KEY, Per, Runs
+from ._tool_gate import ToolGate, ToolUnits
+
+__all__ = ["BudgetMiddleware", "BudgetState"]
+
+
+class BudgetState(AgentState[Any]):
+    """What the middleware keeps in the graph's state: the name of the run, so that a resumed run is the same run."""
+
+    budgetkit_run: NotRequired[Annotated[str, PrivateStateAttr]]
+
+
+class BudgetMiddleware(AgentMiddleware[BudgetState, Any, Any]):
+    """Limits that hold, an agent that knows what is left, and a real answer when the budget ends.
+
+    ```python
+    agent = create_agent(model, tools=[search], middleware=[BudgetMiddleware(Budget(usd="0.05", tool_calls=10))])
+    ```
+
+    Before each model call its worst case is reserved (the counted prompt and the output cap, lowered to what fits);
+    afterwards it is settled at the provider's usage. Put it last in the list, inside of retries and fallbacks, so that
+    every attempt is paid for.
+
+    Args:
+        budget: the limits. Inside an open scope of this very budget the agent spends from that scope; without one, each
+            run has an account of its own, below the innermost open scope of another budget if there is one.
+        at_end: what happens when the budget ends: ``"answer"`` (one last call from the reserve, without tools),
+            ``"stop"`` (a notice), ``"raise"`` (`BudgetExceeded`), ``"ask"`` (an interrupt: a person may top up) or
+            ``"drain"`` (the graph stops at a checkpoint).
+        per: what the budget is for: one ``"run"`` (a task from its first message to its end, across every interrupt and
+            resume) or one ``"thread"``.
+        tracker: tell the agent what is left after each tool result, and how to plan with it.
+        prices: what models and tools cost; None: the packaged table of model prices.
+        counter: how prompts are counted before they are sent; None: the best that works offline.
+        ledger: where the spend is recorded; None: in memory, as long as this middleware lives.
+        answer_tokens: output tokens that the final answer should have.
+        tool_units: per tool, how many units a call is; one if not given.
+        name: tells two budgets on one agent apart.
+
+    Raises:
+        ValueError: an unknown end.
+        PriceUnknown: at the first call, under a dollar limit: the model has no price.
+        BudgetTooSmall: at the first call: not even one answer can be paid. Nothing was spent.
+    """
+
+    state_schema = BudgetState
+
+    def __init__(
+        self,
+        budget: Budget,
+        *,
+        at_end: AtEnd = "answer",
+        per: Per = "run",
+        tracker: bool = True,
+        prices: PriceBook | None = None,
+        counter: TokenCounter | None = None,
+        ledger: Ledger | None = None,
+        answer_tokens: int = 256,
+        tool_units: ToolUnits | None = None,
+        name: str = "agent",
+    ) -> None:
+        """See the class."""
+        super().__init__()
+        check_at_end(at_end)
+        money = Money.of(prices, counter)
+        self.budget = budget
+        self._name = name
+        self._money = money
+        self._runs = Runs(budget, name=name, per=per, ledger=ledger)
+        desk = Desk(budget, money, answer_tokens=answer_tokens, keeps=at_end in {"answer", "ask"})
+        self._models = ModelGate(desk, at_end=at_end, tracker=tracker)
+        self._tools = ToolGate(self._runs, money, at_end=at_end, tracker=tracker, units=tool_units)
+
+    @property
+    def name(self) -> str:
+        """The name of the middleware's nodes in the graph."""
+        return f"BudgetMiddleware[{self._name}]"
+
+    def before_agent(self, state: BudgetState, runtime: Any) -> dict[str, Any]:
+        """Name the run; a resumed run does not come through here again, and keeps its name."""
+        return {RUN_KEY: uuid4().hex}
+
+    async def abefore_agent(self, state: BudgetState, runtime: Any) -> dict[str, Any]:
+        """Async twin."""
+        return self.before_agent(state, runtime)
+
+    def wrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
+    ) -> ModelResponse[Any]:
+        """Reserve, clamp, call, settle; or end."""
+        run = self._runs.of(request.state, request.runtime)
+        with run.scope.entered(), paying(self._money):
+            return self._models.call(run, request, handler)
+
+    async def awrap_model_call(
+        self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
+    ) -> ModelResponse[Any]:
+        """Async twin."""
+        run = await self._runs.aof(request.state, request.runtime)
+        with run.scope.entered(), paying(self._money):
+            return await self._models.acall(run, request, handler)
+
+    def wrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+    ) -> ToolMessage | Command[Any]:
+        """Reserve or refuse, run, settle, and append what is left."""
+        return self._tools.wrap_tool_call(request, handler)
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
+    ) -> ToolMessage | Command[Any]:
+        """Async twin."""
+        return await self._tools.awrap_tool_call(request, handler)

@@ -1,0 +1,68 @@
+"""A small suite on disk and trivial agents, all made up."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage, AnyMessage
+from langchain_core.tools import BaseTool
+from langgraph.graph import START, MessagesState, StateGraph
+
+from budgetkit.evals import Agent, Suite
+
+Reply = Callable[[str, BaseTool], AIMessage | str]
+MakeAgent = Callable[[Reply], Callable[[Sequence[BaseTool]], Agent]]
+MakeSuite = Callable[[int], Suite]
+
+
+def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
+@pytest.fixture
+def make_suite(tmp_path: Path) -> MakeSuite:
+    """A suite of ``n`` towns: each question asks for a mayor, each passage names one."""
+
+    def make(n: int) -> Suite:
+        suite = Suite("towns", "made up", tmp_path / "towns.dev.jsonl", tmp_path / "towns.corpus.jsonl")
+        write_lines(suite.corpus, ({"title": f"Town{i}", "text": f"The mayor is Person{i}."} for i in range(n)))
+        write_lines(
+            suite.questions,
+            (
+                {
+                    "id": f"q{i}",
+                    "question": f"Who is the mayor of Town{i}?",
+                    "answers": [f"Person{i}"],
+                    "supporting_titles": [f"Town{i}"],
+                    "type": "bridge",
+                }
+                for i in range(n)
+            ),
+        )
+        return suite
+
+    return make
+
+
+@pytest.fixture
+def make_agent() -> MakeAgent:
+    """A graph of one node that answers with ``reply(question, search)``."""
+
+    def make(reply: Reply) -> Callable[[Sequence[BaseTool]], Agent]:
+        def factory(tools: Sequence[BaseTool]) -> Agent:
+            def node(state: MessagesState) -> dict[str, list[AnyMessage]]:
+                said = reply(state["messages"][-1].text, tools[0])
+                return {"messages": [said if isinstance(said, AIMessage) else AIMessage(said)]}
+
+            graph = StateGraph(MessagesState)
+            graph.add_node("node", node)
+            graph.add_edge(START, "node")
+            return graph.compile()
+
+        return factory
+
+    return make

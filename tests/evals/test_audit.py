@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
+import pytest
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.runnables import RunnableConfig
+
+from budgetkit.evals import Audit
+from budgetkit.evals._audit import current_audit
+
+USAGE = UsageMetadata(input_tokens=7, output_tokens=3, total_tokens=10)
+
+
+def listening(audit: Audit) -> RunnableConfig:
+    return {"callbacks": [audit]}
+
+
+def test_model_calls_are_counted_with_the_usage_that_their_answers_bring() -> None:
+    model = GenericFakeChatModel(messages=iter([AIMessage("a", usage_metadata=USAGE)] * 2))
+    audit = Audit()
+    model.invoke("?", listening(audit))
+    model.invoke("?", listening(audit))
+
+    assert audit.counts == {"input_tokens": 14, "llm_calls": 2, "output_tokens": 6, "total_tokens": 20}
+
+
+def test_tokens_are_unknown_when_one_answer_came_without_usage() -> None:
+    model = GenericFakeChatModel(messages=iter([AIMessage("a", usage_metadata=USAGE), AIMessage("b")]))
+    audit = Audit()
+    model.invoke("?", listening(audit))
+    model.invoke("?", listening(audit))
+
+    assert audit.counts == {"llm_calls": 2}
+
+
+def test_a_call_that_failed_was_made_and_its_tokens_are_unknown() -> None:
+    model = GenericFakeChatModel(messages=iter([AIMessage("a", usage_metadata=USAGE)]))
+    audit = Audit()
+    model.invoke("?", listening(audit))
+    with pytest.raises(RuntimeError):
+        model.invoke("?", listening(audit))
+
+    assert audit.counts == {"llm_calls": 2}
+
+
+def test_the_audit_is_found_in_threads_that_copy_the_context_and_nowhere_after() -> None:
+    with Audit() as audit, ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(copy_context().run, current_audit).result() for _ in range(8)]
+
+    assert found == [audit] * 8
+    assert current_audit() is None
+
+
+def test_parallel_tool_calls_are_all_counted() -> None:
+    audit = Audit()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda i: audit.tool_called("search", [f"T{i}"]), range(500)))
+
+    assert audit.counts["tool:search"] == 500
+    assert len(audit.titles) == 500
