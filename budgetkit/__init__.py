@@ -16,6 +16,7 @@ from ._ledger import Account, AccountState, Ledger, Reservation
 from ._level import Level, Levels
 from ._memory_ledger import MemoryLedger
 from ._price_file import ModelPrice
+from ._price_table import PriceRow
 from ._prices import PriceBook, PriceUnknown
 from ._resource import Amount, Resource, resource
 from ._scope import Scope, current_scope
@@ -41,6 +42,7 @@ __all__ = [
     "MemoryLedger",
     "ModelPrice",
     "PriceBook",
+    "PriceRow",
     "PriceUnknown",
     "Reservation",
     "Resource",

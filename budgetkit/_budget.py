@@ -80,7 +80,7 @@ class Budget:
         limits = {name: to_units(name, amount) for name, amount in given.items() if amount is not None}
         limits |= _named(tools or {}, "tools", TOOL) | _named(refuse_built_in(custom or {}), "custom", "")
         _refuse_contradictions(limits)
-        self._limits = MappingProxyType(limits)
+        self._limits = limits
         self._reserve = None if answer_reserve is None else _reserve(answer_reserve, limits)
         self._levels = levels or Levels()
 
@@ -109,7 +109,7 @@ class Budget:
     @property
     def limits_in_units(self) -> Mapping[str, int]:
         """The limits in whole units, as the ledger counts them."""
-        return self._limits
+        return MappingProxyType(self._limits)
 
     @property
     def answer_reserve(self) -> Spend | None:
@@ -145,13 +145,13 @@ class Budget:
         return open_scope(self, name, id=id, ledger=ledger, parent=parent, prepaid=prepaid)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Budget) and self._parts() == other._parts()
+        return isinstance(other, Budget) and self._key() == other._key()
 
     def __hash__(self) -> int:
-        return hash((frozenset(self._limits.items()), self._reserve, self._levels))
+        return hash(self._key())
 
-    def _parts(self) -> tuple[dict[str, int], Spend | None, Levels]:
-        return dict(self._limits), self._reserve, self._levels
+    def _key(self) -> tuple[object, ...]:
+        return frozenset(self._limits.items()), self._reserve, self._levels
 
     def __copy__(self) -> Self:
         return self
@@ -159,21 +159,11 @@ class Budget:
     def __deepcopy__(self, memo: object) -> Self:
         return self
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, self._parts())
-
     def __repr__(self) -> str:
         shown = [f"{name}={amount}" for name, amount in self.limits.items()]
         if self._reserve is not None:
             shown.append(f"answer_reserve={self._reserve!r}")
         return f"Budget({', '.join(shown) or 'no limits'})"
-
-
-def _rebuild(limits: dict[str, int], reserve: Spend | None, levels: Levels) -> Budget:
-    """A budget that was pickled."""
-    made = Budget(levels=levels)
-    made._limits, made._reserve = MappingProxyType(limits), reserve  # noqa: SLF001 - it has just been made here
-    return made
 
 
 def _named(amounts: Mapping[str, int | None], argument: str, prefix: str) -> dict[str, int]:

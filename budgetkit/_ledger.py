@@ -116,7 +116,7 @@ class Ledger(Protocol):
         account: Account,
         asked: Spend,
         *,
-        id: str | None = None,
+        id: str | None = None,  # noqa: A002 - the field's own word
         label: str = "",
         keep: Spend | None = None,
         final: bool = False,
@@ -151,11 +151,11 @@ class Ledger(Protocol):
     def release(self, reservation: Reservation) -> None:
         """Take back a reservation whose call was certainly never sent."""
 
-    def charge(self, account: Account, spend: Spend, *, id: str | None = None, label: str = "") -> Reservation:
+    def charge(self, account: Account, spend: Spend, *, id: str | None = None, label: str = "") -> Reservation:  # noqa: A002 - the field's own word
         """Record spend that happened, whatever the limits say; the same id is recorded once."""
         ...
 
-    def top_up(self, account: Account, amounts: Spend, *, id: str) -> None:
+    def top_up(self, account: Account, amounts: Spend, *, id: str) -> None:  # noqa: A002 - the field's own word
         """Raise the limits of the account by ``amounts``; the same id is applied once. No limit stays no limit."""
 
     def states(self, account: Account) -> tuple[AccountState, ...]:
@@ -177,7 +177,7 @@ class Ledger(Protocol):
         account: Account,
         asked: Spend,
         *,
-        id: str | None = None,
+        id: str | None = None,  # noqa: A002 - the field's own word
         label: str = "",
         keep: Spend | None = None,
         final: bool = False,
@@ -186,7 +186,14 @@ class Ledger(Protocol):
     ) -> Reservation: ...
     async def asettle(self, reservation: Reservation, spend: Spend | None = None) -> Reservation: ...
     async def arelease(self, reservation: Reservation) -> None: ...
-    async def acharge(self, account: Account, spend: Spend, *, id: str | None = None, label: str = "") -> Reservation: ...
-    async def atop_up(self, account: Account, amounts: Spend, *, id: str) -> None: ...
+    async def acharge(
+        self,
+        account: Account,
+        spend: Spend,
+        *,
+        id: str | None = None,  # noqa: A002 - the field's own word
+        label: str = "",
+    ) -> Reservation: ...
+    async def atop_up(self, account: Account, amounts: Spend, *, id: str) -> None: ...  # noqa: A002 - the field's own word
     async def astates(self, account: Account) -> tuple[AccountState, ...]: ...
     async def acharges(self, account: Account) -> tuple[Reservation, ...]: ...

@@ -9,7 +9,7 @@ from itertools import count
 from typing import TYPE_CHECKING, final
 from uuid import uuid4
 
-from ._errors import BudgetExceeded, LedgerError
+from ._errors import LedgerError
 from ._ledger import Account, AccountState, Reservation
 from ._memory_calls import book, estimate
 from ._memory_tree import Node, take
@@ -116,7 +116,9 @@ class MemoryLedger(SyncAsAsync):
     ) -> Reservation:
         """See `Ledger.reserve`."""
         if not 0 < lease < math.inf:
-            raise ValueError(f"lease={lease!r} must be a finite number of seconds above 0: nothing is reserved for ever")
+            raise ValueError(
+                f"lease={lease!r} must be a finite number of seconds above 0: nothing is reserved for ever"
+            )
         with self._lock:
             node, now, attempt = self._nodes.get(account) or self._node(account), self._time(), 1
             if id is None:
@@ -138,7 +140,7 @@ class MemoryLedger(SyncAsAsync):
             call = Reservation(id, account, label, asked, attempt, time_left, None, _NOTHING, expires)
             node.calls[id] = call
             self._open[call] = node
-            if expires < self._soonest:
+            if expires < self._soonest:  # noqa: PLR1730 - min() takes longer than the rest of this line
                 self._soonest = expires
             return call
 
@@ -251,7 +253,7 @@ def _find(node: Node, reservation: Reservation) -> Reservation:
 
 
 def _unreserved(node: Node, id: str, label: str, attempt: int = 1) -> Reservation:  # noqa: A002 - as in the protocol
-    """A call that these books have not seen: nothing is set aside for it, and what it costs is recorded all the same."""
+    """A call that these books have not seen: nothing is set aside for it; what it costs is recorded all the same."""
     call = Reservation(id, node.account, label, _NOTHING, attempt, spend=_NOTHING, released=True)
     node.calls[(id, attempt) if id in node.calls else id] = call
     return call

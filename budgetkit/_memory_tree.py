@@ -71,7 +71,7 @@ class Node:
         self.watch = Stopwatch()
         self.starts = 0
         self.prepaid = prepaid and parent is not None
-        self.plain = not self.prepaid and (parent is None or parent.plain)
+        self.plain: bool = not self.prepaid and (parent is None or parent.plain)
         above = parent.timed if parent else ()
         self.timed: tuple[Node, ...] = (*above, self) if "seconds" in limits else above
         self.kept = Spend()

@@ -7,14 +7,27 @@ else one by one. Nothing is rounded in anybody's favour and no float is ever add
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Context, Decimal, Inexact, InvalidOperation, Overflow
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-__all__ = ["BUILT_IN", "TOOL", "Amount", "Resource", "check_units", "from_units", "nearest", "refuse_built_in", "resource", "to_units"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "BUILT_IN",
+    "TOOL",
+    "Amount",
+    "Resource",
+    "check_units",
+    "from_units",
+    "nearest",
+    "refuse_built_in",
+    "resource",
+    "to_units",
+]
 
 Amount = int | Decimal
 """What users see: ``int`` for counts, ``Decimal`` for ``usd`` and ``seconds``."""
@@ -112,7 +125,9 @@ def _count(amount: object, argument: str) -> int:
     if amount < 0:
         raise ValueError(f"{argument}={amount!r} is negative: a limit or an amount is 0 or more")
     if amount > _LARGEST:
-        raise ValueError(f"{argument}=1e{len(hex(amount)) * 6 // 5} or so is more than the books hold: at most {_LARGEST}")
+        raise ValueError(
+            f"{argument}=1e{len(hex(amount)) * 6 // 5} or so is more than the books hold: at most {_LARGEST}"
+        )
     return amount
 
 

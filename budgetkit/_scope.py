@@ -7,23 +7,26 @@ sub-agents by itself.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from importlib import import_module
-from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Self, final
 from uuid import uuid4
 
 from ._errors import BudgetExceeded
-from ._ledger import Account, AccountState, Ledger, Reservation
-from ._level import Level, worst
+from ._level import worst
 from ._memory_ledger import MemoryLedger
-from ._resource import Amount, from_units
+from ._remaining import Remaining, levels_of
 from ._spend import Spend
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from types import TracebackType
+
     from ._budget import Budget
+    from ._ledger import Account, AccountState, Ledger, Reservation
+    from ._level import Level
+    from ._resource import Amount
 
 __all__ = ["Scope", "current_scope"]
 
@@ -46,13 +49,19 @@ def open_scope(
 ) -> Scope:
     """See `Budget.open`."""
     parent = parent or current_scope()
-    if ledger is None:
-        ledger = parent.ledger if parent else MemoryLedger()
-    if parent is not None and parent.ledger is not ledger:
-        parent = None  # another ledger's account cannot be an ancestor here
-    above = parent.account if parent else ()
-    leaf = id or (name if not above and isinstance(ledger, MemoryLedger) else f"{name}-{uuid4().hex[:8]}")
-    return Scope(budget, ledger, (*above, leaf), parent=parent, prepaid=prepaid)
+    if parent is None:
+        alone = ledger is None and id is None  # the one account of new books: its name is enough
+        return Scope(budget, ledger or MemoryLedger(), (name if alone else _leaf(name, id),))
+    if ledger is not None and ledger is not parent.ledger:
+        raise ValueError(
+            f"ledger={ledger!r} cannot hold the limits of scope {parent.name!r}, which is open on another ledger: "
+            "leave `ledger` out, or open this scope outside of that one"
+        )
+    return Scope(budget, parent.ledger, (*parent.account, _leaf(name, id)), parent=parent, prepaid=prepaid)
+
+
+def _leaf(name: str, id: str | None) -> str:  # noqa: A002 - the field's own word
+    return id if id is not None else f"{name}-{uuid4().hex[:8]}"
 
 
 @final
@@ -91,9 +100,11 @@ class Scope:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
-        self.ledger.stop(self.account)
-        self.ledger.close(self.account)
+        try:
+            self._leave()
+        finally:
+            self.ledger.stop(self.account)
+            self.ledger.close(self.account)
 
     async def __aenter__(self) -> Self:
         self._check_fresh()
@@ -105,9 +116,11 @@ class Scope:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
-        await self.ledger.astop(self.account)
-        await self.ledger.aclose(self.account)
+        try:
+            self._leave()
+        finally:
+            await self.ledger.astop(self.account)
+            await self.ledger.aclose(self.account)
 
     def join(self) -> None:
         """Open the account without entering it; for hosts that enter and leave many times (`entered`)."""
@@ -120,7 +133,7 @@ class Scope:
         await self.ledger.aopen(self.account, self.budget.limits_in_units, keep=self._keep, prepaid=self._prepaid)
 
     @contextmanager
-    def entered(self) -> Iterator[Self]:
+    def entered(self) -> Generator[Self]:
         """Make this the current scope for a while; may be done again and again, also at the same time."""
         token = _current.set(self)
         try:
@@ -137,13 +150,19 @@ class Scope:
             raise RuntimeError(f"scope {self.name!r} was entered before: call budget.open() again for a new one")
 
     def _leave(self) -> None:
-        if self._token is None or _current.get() is not self:
-            inner = current_scope()
+        inner = current_scope()
+        if self._token is None or inner is not self:
             raise RuntimeError(
-                f"scope {self.name!r} is left while {inner.name if inner else 'no scope'!r} is the innermost: leave "
-                "scopes in the order opposite to entering, in the same context"
+                f"scope {self.name!r} is left while {inner.name if inner else 'no scope'!r} is the innermost: "
+                "leave scopes in the order opposite to entering"
             )
-        _current.reset(self._token)
+        try:
+            _current.reset(self._token)
+        except ValueError:
+            raise RuntimeError(
+                f"scope {self.name!r} is left in another context than it was entered in: enter and leave it in the "
+                "same task and thread"
+            ) from None
 
     # -- spending ---------------------------------------------------------------------------------------------------
 
@@ -185,32 +204,22 @@ class Scope:
         return await self.ledger.asettle(reservation, spend)
 
     def charge(self, spend: Spend, *, id: str | None = None, label: str = "") -> Reservation:  # noqa: A002 - as above
-        """Record spend that happened, then judge: raises `BudgetExceeded` if it broke a limit; it is booked all the same."""
+        """Record spend that happened, then judge.
+
+        Raises:
+            BudgetExceeded: it broke a limit; it is on the books all the same.
+        """
         call = self.ledger.charge(self.account, spend, id=id, label=label)
         if call.overshoot:
-            raise self._broken(self.states(), call)
+            raise _broken(self.states(), call)
         return call
 
     async def acharge(self, spend: Spend, *, id: str | None = None, label: str = "") -> Reservation:  # noqa: A002 - as above
         """Async twin of `charge`."""
         call = await self.ledger.acharge(self.account, spend, id=id, label=label)
         if call.overshoot:
-            raise self._broken(await self.ledger.astates(self.account), call)
+            raise _broken(await self.ledger.astates(self.account), call)
         return call
-
-    def _broken(self, states: tuple[AccountState, ...], call: Reservation) -> BudgetExceeded:
-        name = call.overshoot.names[0]
-        state = next((s for s in states if s.overshoot.in_units(name)), states[-1])
-        reserved = state.reserved.in_units(name) + state.kept.in_units(name)
-        asked = call.spend.in_units(name) if call.spend else 0
-        return BudgetExceeded(
-            resource=name,
-            account=state.account,
-            limit=state.limits[name],
-            spent=state.spent.in_units(name),
-            reserved=reserved,
-            asked=asked,
-        )
 
     def top_up(self, amounts: Mapping[str, object] | Spend, *, id: str | None = None) -> None:  # noqa: A002 - as above
         """Raise this account's limits by ``amounts`` (``{"llm_calls": 5}``); the same id is applied once."""
@@ -246,7 +255,7 @@ class Scope:
 
     @property
     def remaining(self) -> Mapping[str, Amount | None]:
-        """What can still be spent here: per resource the least of this account and those above; None without a limit."""
+        """What can still be spent here: the least of this account and those above; None without a limit."""
         return Remaining(self.states())
 
     @property
@@ -257,7 +266,7 @@ class Scope:
     @property
     def levels(self) -> Mapping[str, Level]:
         """The level of each limited resource."""
-        return levels_of(self, self.states())
+        return levels_of(self.budget.levels, self.states())
 
     @property
     def charges(self) -> tuple[Reservation, ...]:
@@ -276,38 +285,26 @@ class Scope:
         return f"Scope({'/'.join(self.account)!r}, {self.budget!r})"
 
 
-class Remaining(Mapping[str, Amount | None]):
-    """What is left per resource, over a chain of accounts; None where nothing limits it."""
-
-    def __init__(self, states: tuple[AccountState, ...]) -> None:
-        self._left: dict[str, int] = {}
-        for state in states:
-            for name in state.limits:
-                left = state.left(name) or 0
-                self._left[name] = min(left, self._left.get(name, left))
-
-    def __getitem__(self, name: str) -> Amount | None:
-        Spend()[name]  # refuses what is surely a typing error
-        return from_units(name, self._left[name]) if name in self._left else None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._left)
-
-    def __len__(self) -> int:
-        return len(self._left)
-
-    def __repr__(self) -> str:
-        return f"Remaining({', '.join(f'{name}={self[name]}' for name in self)})"
-
-
-def levels_of(scope: Scope, states: tuple[AccountState, ...]) -> Mapping[str, Level]:
-    """The level of each resource that is limited here or above: the worst over the chain."""
-    found: dict[str, Level] = {}
+def _broken(states: tuple[AccountState, ...], call: Reservation) -> BudgetExceeded:
+    """The refusal that would have been, had the charge been asked for: of the outermost account that it broke."""
+    spend = call.spend or Spend()
     for state in states:
-        for name, cap in state.limits.items():
-            level = scope.budget.levels.of(state.left(name) or 0, cap)
-            found[name] = worst((level, found.get(name, Level.HIGH)))
-    return MappingProxyType(found)
+        for name in call.overshoot.names:
+            held = state.spent.in_units(name) + state.reserved.in_units(name)
+            if name in state.limits and held > state.limits[name]:
+                return _refusal(state, name, spend.in_units(name))
+    return _refusal(states[-1], call.overshoot.names[0], spend.in_units(call.overshoot.names[0]))
+
+
+def _refusal(state: AccountState, name: str, asked: int) -> BudgetExceeded:
+    return BudgetExceeded(
+        resource=name,
+        account=state.account,
+        limit=state.limits.get(name, 0),
+        spent=max(0, state.spent.in_units(name) - asked),
+        reserved=state.reserved.in_units(name) + state.kept.in_units(name),
+        asked=asked,
+    )
 
 
 def _meter_langchain() -> None:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from ._ledger import Account, AccountState, Ledger, Reservation
 from ._spend import Spend
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 __all__ = ["SyncAsAsync"]
+
+_NOTHING = Spend()
 
 
 class SyncAsAsync(Ledger):
     """The async half of the protocol, for a ledger in memory: nothing to wait for, so nothing is awaited."""
 
     async def aopen(
-        self, account: Account, limits: Mapping[str, int], *, keep: Spend = Spend(), prepaid: bool = False  # noqa: B008 - immutable
+        self, account: Account, limits: Mapping[str, int], *, keep: Spend = _NOTHING, prepaid: bool = False
     ) -> None:
         """See `Ledger.open`."""
         self.open(account, limits, keep=keep, prepaid=prepaid)
@@ -31,9 +36,9 @@ class SyncAsAsync(Ledger):
         """See `Ledger.stop`."""
         self.stop(account)
 
-    async def areserve(self, account: Account, asked: Spend, **options: object) -> Reservation:  # type: ignore[override]  # the options are the protocol's, handed through
+    async def areserve(self, account: Account, asked: Spend, **options: Any) -> Reservation:
         """See `Ledger.reserve`."""
-        return self.reserve(account, asked, **options)  # type: ignore[arg-type]  # the same
+        return self.reserve(account, asked, **options)
 
     async def asettle(self, reservation: Reservation, spend: Spend | None = None) -> Reservation:
         """See `Ledger.settle`."""

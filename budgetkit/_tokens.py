@@ -144,7 +144,7 @@ _TEXTUAL_BLOCKS = frozenset({"tool_use", "tool_call", "tool_result", "thinking",
 
 
 def as_json(value: object) -> str:
-    """What JSON has no form for, as a dictionary or else as text."""
+    """A value as JSON; what JSON has no form for goes in as a dictionary or else as text."""
     return json.dumps(value, ensure_ascii=False, default=_plain)
 
 

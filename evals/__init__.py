@@ -7,12 +7,14 @@ rich.print(table([summarise(run.path)]))
 ```
 """
 
+from ._answer import short_answer
 from ._audit import Audit
 from ._corpus import Corpus, Passage
 from ._interval import Interval, paired
 from ._job import Agent, EvalRun, Progress
+from ._main import main
 from ._records import DataError
-from ._run_file import read_results
+from ._run_file import RunFile, read_results
 from ._runner import arun_eval, run_eval
 from ._scorers import exact_match, f1, normalise, recall
 from ._search_tool import search_tool
@@ -33,18 +35,21 @@ __all__ = [
     "Passage",
     "Progress",
     "Question",
+    "RunFile",
     "Suite",
     "Summary",
     "arun_eval",
     "exact_match",
     "f1",
     "find_suite",
+    "main",
     "normalise",
     "paired",
     "read_results",
     "recall",
     "run_eval",
     "search_tool",
+    "short_answer",
     "summarise",
     "table",
 ]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from langchain_core.messages import AIMessage, BaseMessage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["ending", "final_message", "short_answer"]
 
@@ -29,5 +31,5 @@ def short_answer(text: str) -> str:
 
 def ending(message: AIMessage | None) -> dict[str, Any] | None:
     """How the budget plug-in says the run ended, and on which resource; None if it ended by itself."""
-    note = message.response_metadata.get("budgetkit") if message else None
-    return {"ended": note.get("ended"), "resource": note.get("resource")} if isinstance(note, Mapping) else None
+    note: Mapping[str, Any] | None = message.response_metadata.get("budgetkit") if message else None
+    return {"ended": note.get("ended"), "resource": note.get("resource")} if note else None

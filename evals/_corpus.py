@@ -47,7 +47,7 @@ class Corpus:
         self.passages = tuple(passages)
         if not self.passages:
             raise ValueError("a corpus needs at least one passage")
-        self._index = bm25s.BM25(backend="numpy")
+        self._index: Any = bm25s.BM25(backend="numpy")
         self._index.index(_tokens([str(passage) for passage in self.passages]), show_progress=False)
 
     @classmethod
@@ -71,6 +71,6 @@ class Corpus:
 
 
 def _tokens(texts: list[str]) -> list[list[str]]:
-    tokenize = cast("Any", bm25s.tokenize)
+    tokenize = cast("Any", bm25s).tokenize
     tokens: list[list[str]] = tokenize(texts, stopwords="en", return_ids=False, show_progress=False)
     return tokens

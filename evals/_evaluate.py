@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from budgetkit import Budget
+from budgetkit import Budget, PriceBook
 from budgetkit.agents import chat_model, react
 
 from ._runner import run_eval
@@ -38,6 +38,7 @@ class EvalSettings:
         concurrency: questions in flight.
         out: the results file; None: a name made of the settings, in ``runs``.
         tracker: whether the agent is shown what it has left.
+        prices: what models and tools cost; None: the packaged table.
     """
 
     suite: str = "sample"
@@ -50,6 +51,7 @@ class EvalSettings:
     concurrency: int = 8
     out: Path | None = None
     tracker: bool = True
+    prices: PriceBook | None = None
 
     @property
     def limits(self) -> Budget:
@@ -104,7 +106,7 @@ def _factory(settings: EvalSettings) -> AgentFactory:
         hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(AGENTS)}"
         raise ValueError(f"unknown agent {settings.agent!r}: {hint}")
     model, budget = chat_model(settings.model), settings.limits
-    return lambda tools: AGENTS[settings.agent](model, tools, budget, tracker=settings.tracker)
+    return lambda tools: AGENTS[settings.agent](model, tools, budget, tracker=settings.tracker, prices=settings.prices)
 
 
 def _slug(text: str) -> str:

@@ -47,6 +47,7 @@ class Summary:
         ended_early: share of questions that the budget ended.
         from_reserve: share of questions that were answered from the reserve.
         errors: share of questions on which the agent failed.
+        first_error: what the first of them says.
         overshoot_counted: what was used over the limits by the tools' and the server's own counts, summed.
         overshoot_booked: the same by the ledger.
     """
@@ -62,6 +63,7 @@ class Summary:
     ended_early: float
     from_reserve: float
     errors: float
+    first_error: str | None
     overshoot_counted: Mapping[str, float]
     overshoot_booked: Mapping[str, float]
 
@@ -89,6 +91,7 @@ def summarise(path: Path, *, seed: int = 0) -> Summary:
         ended_early=columns.share("ended_early"),
         from_reserve=columns.share("from_reserve"),
         errors=columns.share("errors"),
+        first_error=columns.first_error,
         overshoot_counted=dict(columns.over["counted"]),
         overshoot_booked=dict(columns.over["booked"]),
     )
@@ -102,6 +105,7 @@ class _Columns:
         self.values: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))
         self.events: Counter[str] = Counter()
         self.estimated: set[str] = set()
+        self.first_error: str | None = None
         self.over: dict[str, Counter[str]] = {"counted": Counter(), "booked": Counter()}
         for record in records:
             self._take(record)
@@ -122,6 +126,7 @@ class _Columns:
             total.update(record["overshoot"][name])
         self.estimated.update(record["estimated"])
         self.events.update(_events(record))
+        self.first_error = self.first_error or record["error"]
 
 
 def _numbers(record: Mapping[str, Any]) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""The report of an eval, for a terminal: one row per run, quality beside spend, and the audit beside both."""
+"""The report of an eval, for a terminal: one column per run, quality above spend, and the audit under both."""
 
 from __future__ import annotations
 
@@ -16,80 +16,73 @@ if TYPE_CHECKING:
 
 __all__ = ["table"]
 
-_NONE: Final = "-"
-_COLUMNS: Final = (
-    "n",
-    "EM",
-    "F1",
-    "recall",
-    "LLM\ncalls",
-    "tool\ncalls",
-    "tokens\nin",
-    "tokens\nout",
-    "USD",
-    "s",
-    "limit\nused",
-    "ended /\nreserve",
-    "errors",
-    "over\nlimit",
-)
+_SCORES: Final = {"exact match": "em", "F1": "f1", "passage recall": "recall"}
+_SPENT: Final = {
+    "LLM calls": ("llm_calls", ".1f"),
+    "tool calls": ("tool_calls", ".1f"),
+    "input tokens": ("input_tokens", ",.0f"),
+    "output tokens": ("output_tokens", ",.0f"),
+    "US dollars": ("usd", ".6f"),
+    "seconds": ("seconds", ".2f"),
+}
 
 
 def table(summaries: Iterable[Summary]) -> Table:
-    """One row per run. Scores: mean over its 95 % interval; spend per question: mean over median.
+    """Runs side by side: a score with its 95 % bootstrap interval, an amount per question as its mean and (median).
 
-    The last column is what was used over the limits, in units, over all questions: by the tools' and the server's own
-    counts, and under it by the ledger. Both must be 0.
+    The last two rows are what was used over the limits, summed over all questions: by the tools' and the server's own
+    counts, and by the ledger. Both must be 0.
     """
-    made = Table(
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        caption=(
-            "Scores: mean, 95 % bootstrap interval. Spend per question: mean, median (~ holds estimates).\n"
-            "Ended: by the budget, and answered from its reserve. Over limit: as tools and server count, as booked."
-        ),
-        caption_justify="left",
-    )
-    made.add_column("suite · agent\nmodel · budget", overflow="fold", min_width=16)
-    for name in _COLUMNS:
-        made.add_column(name, justify="right", no_wrap=True)
-    for summary in summaries:
-        made.add_row(*_row(summary))
+    runs = list(summaries)
+    made = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=_caption(runs), caption_justify="left")
+    made.add_column("per question: mean, [95 %] or (median)", style="dim", max_width=22)
+    for run in runs:
+        made.add_column(_title(run), justify="right", overflow="fold")
+    rows = [_cells(run) for run in runs]
+    for label in rows[0] if rows else ():
+        made.add_row(label, *(row[label] for row in rows), end_section=label in {"passage recall", "errors"})
     return made
 
 
-def _row(summary: Summary) -> list[Text]:
-    limits = ", ".join(f"{name}={amount:g}" for name, amount in summary.budget.items())
-    spend = summary.spend.get
-    return [
-        Text(f"{summary.suite} · {summary.agent}\n{summary.model or _NONE} · {limits or 'no limits'}"),
-        Text(str(summary.n)),
-        *(_score(summary.scores.get(name)) for name in ("em", "f1", "recall")),
-        _middle(spend("llm_calls"), ".1f"),
-        _middle(spend("tool_calls"), ".1f"),
-        _middle(spend("input_tokens"), ",.0f"),
-        _middle(spend("output_tokens"), ",.0f"),
-        _middle(spend("usd"), ".5f"),
-        _middle(spend("seconds"), ".2f"),
-        _middle(summary.share_used, ".0%"),
-        Text(f"{summary.ended_early:.0%}\n{summary.from_reserve:.0%}"),
-        Text(f"{summary.errors:.0%}", style="bold red" if summary.errors else ""),
-        Text.assemble(_over(summary.overshoot_counted), "\n", _over(summary.overshoot_booked)),
-    ]
+def _title(run: Summary) -> str:
+    limits = ", ".join(f"{name}={amount:g}" for name, amount in run.budget.items())
+    return "\n".join(part for part in (run.suite, run.agent, run.model, limits or "no limits") if part)
+
+
+def _cells(run: Summary) -> dict[str, Text]:
+    return {
+        "questions": Text(f"{run.n:,}"),
+        **{label: _score(run.scores.get(name)) for label, name in _SCORES.items()},
+        **{label: _amount(run.spend.get(name), form) for label, (name, form) in _SPENT.items()},
+        "share of limit used": _amount(run.share_used, ".0%"),
+        "ended by the budget": Text(f"{run.ended_early:.0%}"),
+        "answered from reserve": Text(f"{run.from_reserve:.0%}"),
+        "errors": Text(f"{run.errors:.0%}", style="bold red" if run.errors else ""),
+        "over limit, as counted": _over(run.overshoot_counted),
+        "over limit, as booked": _over(run.overshoot_booked),
+    }
 
 
 def _score(score: Interval | None) -> Text:
-    return Text(f"{score.mean:.3f}\n{score.low:.2f}-{score.high:.2f}" if score else _NONE)
+    return Text("unknown" if score is None else str(score))
 
 
-def _middle(amount: Middle | None, form: str) -> Text:
+def _amount(amount: Middle | None, form: str) -> Text:
     if amount is None:
-        return Text(_NONE)
+        return Text("unknown")
     mark = "~" if amount.estimated else ""
-    return Text(f"{mark}{amount.mean:{form}}\n{amount.median:{form}}")
+    return Text(f"{mark}{amount.mean:{form}} ({amount.median:{form}})")
 
 
 def _over(amounts: Mapping[str, float]) -> Text:
     if not amounts:
         return Text("0", style="green")
-    return Text(", ".join(f"{amount:g} {name}" for name, amount in amounts.items()), style="bold red")
+    return Text("\n".join(f"{amount:g} {name}" for name, amount in amounts.items()), style="bold red")
+
+
+def _caption(runs: list[Summary]) -> str | None:
+    """What the numbers alone do not say: estimates, and what went wrong."""
+    notes = [f"First error of {run.suite}, {run.agent}: {run.first_error}" for run in runs if run.first_error]
+    if any(amount.estimated for run in runs for amount in run.spend.values()):
+        notes.append("~ holds estimates: a provider did not say.")
+    return "\n".join(notes) or None

@@ -5,7 +5,7 @@ back empty when there is anything to read, because a budget that ran out must st
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TypeAlias
 
@@ -51,14 +51,15 @@ _KINDS: tuple[tuple[AnswerKind, str], ...] = (
     (AnswerKind.NUMBER, r"\bhow (?:many|much|old|tall|long|high|far|large|big)\b"),
     (AnswerKind.NUMBER, rf"{_WHICH}(?:number|age|population)\b"),
     (AnswerKind.ORIGIN, rf"\bnationalit(?:y|ies)\b|{_WHICH}(?:language|descent|culture)\b"),
-    (AnswerKind.PERSON, rf"\bwhom?\b|\bwhose\b|{_WHICH}(?:{_PEOPLE})\b"),
+    (AnswerKind.PERSON, rf"{_WHICH}(?:{_PEOPLE})\b"),
     (AnswerKind.PLACE, rf"\bwhere\b|{_WHICH}(?:{_PLACES})\b"),
     (AnswerKind.DATE, r"^(?:\w+ )?when\b|, when\b|\bwhen\?|\b(?:what|which) (?:date|day|month)\b"),
+    (AnswerKind.PERSON, r"^(?!.*\b(?:what|which)\b).*\bwho(?:m|se)?\b"),
 )
 _AUXILIARY = re.compile(r"(?:are|is|was|were|do|does|did|has|have|had|can|could)\b", re.IGNORECASE)
 _ASKS = re.compile(r"\b(?:what|which|who|whom|whose|where|when|how)\b", re.IGNORECASE)
 _MONTH = "January|February|March|April|May|June|July|August|September|October|November|December"
-_DATE = re.compile(rf"(?:\d{{1,2}} )?(?:{_MONTH})(?: \d{{1,2}},?)?(?: \d{{4}})?|\b(?:1\d|20)\d\d\b")
+_DATE = re.compile(rf"(?:\d{{1,2}} )?(?:{_MONTH})(?: \d{{1,2}}\b,?)?(?: \d{{4}})?|\b(?:1\d|20)\d\d\b")
 _YEAR = re.compile(r"\b(?:1\d|20)\d\d\b")
 _WORDED = "two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|once|twice"
 _NUMBER = re.compile(
@@ -67,8 +68,6 @@ _NUMBER = re.compile(
 _FIRST = frozenset({"first", "older", "oldest", "earlier", "earliest", "elder", "before"})
 _LAST = frozenset({"younger", "youngest", "later", "latest", "newer", "newest", "recently", "last"})
 _LIFE = re.compile(r"\((?:[^()]*\bborn\b|[^()]*\d{4}\s*[\u2013-])")
-
-
 _Reader: TypeAlias = Callable[[str, Sequence[Passage]], str]
 _SENTENCES_READ = 12
 _MOST = 0.5
@@ -127,9 +126,8 @@ def _options(question: str) -> tuple[str, str] | None:
     if not found or not left or not right:
         return None
     nearest = max(left, key=lambda name: before.rfind(name) + len(name))
-    farthest_start = 5  # `or the "`
     first = min(right, key=after.find)
-    return (nearest, first) if after.find(first) <= farthest_start else None
+    return (nearest, first) if after.find(first) <= len('the "') else None
 
 
 def _choose(question: str, passages: Sequence[Passage]) -> str:
@@ -151,17 +149,16 @@ def _yes_or_no(question: str, passages: Sequence[Passage]) -> str:
     if not all(pages) or not pages:
         return "no"
     if "same" in split_words(question):
-        shared = set[str].intersection(*({*_opening(page[0])} for page in pages))
-        return "yes" if shared else "no"
+        return "yes" if set[str].intersection(*(_origins(page[0]) for page in pages)) else "no"
     asked = content_terms(question).difference(*(content_terms(name) for name in subjects))
     weights = dict.fromkeys(asked, 1.0)
     return "yes" if all(_coverage_of(page, weights) >= _MOST for page in pages) else "no"
 
 
-def _opening(passage: Passage) -> Iterator[str]:
-    """What a passage's first sentence says its subject is: origins, and what follows ``is a``."""
+def _origins(passage: Passage) -> set[str]:
+    """The nationalities in a passage's first sentence."""
     first = next(iter(passage.sentences), "")
-    yield from (word for word in re.findall(r"\w+", first) if is_origin(word))
+    return {word for word in re.findall(r"\w+", first) if is_origin(word)}
 
 
 def _pages(name: str, passages: Sequence[Passage]) -> list[Passage]:
@@ -219,7 +216,7 @@ def _best_name(question: str, passages: Sequence[Passage]) -> str:
             terms = content_terms(span)
             if not terms or terms <= asked or is_origin(span):
                 continue
-            hint = 0.3 * bool(terms & focus) - 0.2 * bool(terms & asked - focus)
+            hint = 0.3 * _is_called(span, sentence, focus) - 0.2 * bool(terms & asked - focus)
             fit = score + hint + _fit(span, sentence, kind, people)
             if fit > best:
                 best, answer = fit, span
@@ -234,6 +231,13 @@ def _fit(span: str, sentence: str, kind: AnswerKind, people: set[str]) -> float:
         placed = re.search(rf"\b(?:in|at|near|from|to) (?:the )?{re.escape(span)}", sentence)
         return 0.3 * bool(placed) - 0.3 * (span in people)
     return -0.1 * (span in people)
+
+
+def _is_called(span: str, sentence: str, focus: frozenset[str]) -> bool:
+    """Whether a name, or what stands right before it, says that it is what is asked for: ``the town of X``."""
+    before, found, _ = sentence.partition(span)
+    opening = before.split()[-3:] if found else []
+    return bool(content_terms(" ".join([*opening, span])) & focus)
 
 
 def _focus(question: str) -> frozenset[str]:

@@ -20,8 +20,8 @@ __all__ = [
     "is_origin",
     "name_spans",
     "next_queries",
-    "read_passages",
     "question_names",
+    "read_passages",
     "split_sentences",
     "split_words",
     "term_weights",
@@ -50,7 +50,7 @@ _LINK = r"(?:(?:of|the|de|la|le|von|van|der|del|di|da|for|in|on)\s+){0,2}"
 _SPAN = re.compile(rf"{_NAME}(?:\s+{_LINK}(?:{_NAME}|\d+\b))*")
 _QUOTED = re.compile(r"[\"“]([^\"“”]{2,80})[\"”]")
 _SENTENCE_END = re.compile(
-    rf"(?<![\s.][{_UPPER}]\.)(?<!\bSt\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bJr\.)(?<!\bNo\.)"
+    rf"(?<!\b[{_UPPER}]\.)(?<!\bSt\.)(?<!\bDr\.)(?<!\bMr\.)(?<!\bJr\.)(?<!\bNo\.)"
     rf"(?:(?<=[.!?])|(?<=[.!?][\"”)]))\s+(?=[\"“(\d{_UPPER}])"
 )
 _ORIGIN = re.compile(r"\w+(?:ian|ean|can|ish|ese)|German|French|Dutch|Greek|Swiss|Welsh|Scots")

@@ -26,31 +26,31 @@ vllm:num_requests_waiting{engine="0"} 2.0
 """
 
 
-def argument(name):
+def argument(name: str) -> str:
     return sys.argv[sys.argv.index(name) + 1]
 
 
 class Pages(BaseHTTPRequestHandler):
-    def do_GET(self):
+    def do_GET(self) -> None:
         models = {"data": [{"id": argument("--served-model-name")}, {"id": "other"}]}
         pages = {"/health": "", "/v1/models": json.dumps(models), "/metrics": METRICS}
         self.answer("not ready" if "never-ready" in sys.argv else pages.get(self.path, "?"))
 
-    def do_POST(self):
+    def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        usage = {"usage": {"prompt_tokens": 1}} if "forces-usage" in sys.argv else {}
-        self.answer("data: " + json.dumps({"choices": [], **usage}) + "\n\ndata: [DONE]\n\n")
+        usage = {"prompt_tokens": 1} if "forces-usage" in sys.argv else None
+        self.answer("data: " + json.dumps({"choices": [], "usage": usage}) + "\n\ndata: [DONE]\n\n")
 
-    def answer(self, text):
+    def answer(self, text: str) -> None:
         self.send_response(503 if text == "not ready" else 200)
         self.end_headers()
         self.wfile.write(text.encode())
 
-    def log_message(self, *_):
+    def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - named so by the base class
         pass
 
 
-def serve():
+def serve() -> None:
     if "dies" in sys.argv:
         sys.exit("Traceback: no such weights")
     if "stubborn" in sys.argv:
@@ -65,7 +65,7 @@ def serve():
         server.serve_forever()
 
 
-def convert(folder):
+def convert(folder: Path) -> None:
     with folder.parent.parent.joinpath("conversions").open("a") as log:
         log.write("x")
     time.sleep(0.2)  # so that two conversions overlap

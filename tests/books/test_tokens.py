@@ -22,7 +22,6 @@ import tiktoken
 from hypothesis import given
 from hypothesis import strategies as st
 
-from budgetkit import _tiktoken_counter
 from budgetkit._server_tokens import ServerCounter
 from budgetkit._tiktoken_counter import TiktokenCounter, default_counter
 from budgetkit._tokens import EstimateCounter, TokenCount, TokenCounter, estimate_text
@@ -212,8 +211,8 @@ def cached_o200k(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     url = b"https://openaipublic.blob.core.windows.net/encodings/o200k_base.tiktoken"
     file = tmp_path / hashlib.sha1(url, usedforsecurity=False).hexdigest()
     file.write_bytes(content)
-    monkeypatch.setattr(_tiktoken_counter, "_DOWNLOADED", {"o200k_base": hashlib.sha256(content).hexdigest()})
-    _tiktoken_counter._in_cache.cache_clear()  # pyright: ignore[reportPrivateUsage]  # a new directory, a new look
+    hashes = {"o200k_base": hashlib.sha256(content).hexdigest()}
+    monkeypatch.setattr("budgetkit._tiktoken_counter._DOWNLOADED", hashes)
     return file
 
 

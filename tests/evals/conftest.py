@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.tools import BaseTool
-from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph  # pyright: ignore[reportMissingTypeStubs]  # it is typed inline
 
 from budgetkit.evals import Agent, Suite
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Reply = Callable[[str, BaseTool], AIMessage | str]
 MakeAgent = Callable[[Reply], Callable[[Sequence[BaseTool]], Agent]]
@@ -58,10 +60,11 @@ def make_agent() -> MakeAgent:
                 said = reply(state["messages"][-1].text, tools[0])
                 return {"messages": [said if isinstance(said, AIMessage) else AIMessage(said)]}
 
-            graph = StateGraph(MessagesState)
+            graph: Any = StateGraph(MessagesState)
             graph.add_node("node", node)
             graph.add_edge(START, "node")
-            return graph.compile()
+            compiled: Agent = graph.compile()
+            return compiled
 
         return factory
 

@@ -2,15 +2,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from typing import TYPE_CHECKING
 
 import pytest
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
-from langchain_core.runnables import RunnableConfig
 
-from budgetkit.evals import Audit
-from budgetkit.evals._audit import current_audit
+from budgetkit.evals import Audit, Corpus, Passage, search_tool
+
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableConfig
 
 USAGE = UsageMetadata(input_tokens=7, output_tokens=3, total_tokens=10)
 
@@ -41,24 +43,25 @@ def test_a_call_that_failed_was_made_and_its_tokens_are_unknown() -> None:
     model = GenericFakeChatModel(messages=iter([AIMessage("a", usage_metadata=USAGE)]))
     audit = Audit()
     model.invoke("?", listening(audit))
-    with pytest.raises(RuntimeError):
+    with pytest.raises(StopIteration):
         model.invoke("?", listening(audit))
 
     assert audit.counts == {"llm_calls": 2}
 
 
-def test_the_audit_is_found_in_threads_that_copy_the_context_and_nowhere_after() -> None:
+def test_tools_find_the_audit_in_threads_that_copy_the_context() -> None:
+    search = search_tool(Corpus([Passage("Quell", "A town.")]))
     with Audit() as audit, ThreadPoolExecutor(4) as pool:
-        found = [pool.submit(copy_context().run, current_audit).result() for _ in range(8)]
+        for _ in range(8):
+            pool.submit(copy_context().run, search.invoke, {"query": "town"}).result()
 
-    assert found == [audit] * 8
-    assert current_audit() is None
+    assert audit.counts == {"tool:search": 8, "tool_calls": 8}
 
 
 def test_parallel_tool_calls_are_all_counted() -> None:
     audit = Audit()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: audit.tool_called("search", [f"T{i}"]), range(500)))
+        list(pool.map(audit.tool_called, ["search"] * 500, ([f"T{i}"] for i in range(500))))
 
     assert audit.counts["tool:search"] == 500
     assert len(audit.titles) == 500

@@ -17,7 +17,11 @@ TOWNS = [
 
 
 def test_the_best_passage_comes_first() -> None:
-    assert [p.title for p in Corpus(TOWNS).search("Which lake does the river Aun flow into?")] == ["Aun", "Quell", "Brimm"]
+    assert [p.title for p in Corpus(TOWNS).search("Which lake does the river Aun flow into?")] == [
+        "Aun",
+        "Quell",
+        "Brimm",
+    ]
 
 
 def test_the_title_is_searched_as_well_as_the_text() -> None:
@@ -37,7 +41,7 @@ def test_a_query_that_shares_no_word_finds_nothing(query: str) -> None:
 
 
 def test_a_corpus_without_passages_is_refused() -> None:
-    with pytest.raises(ValueError, match="^a corpus needs at least one passage$"):
+    with pytest.raises(ValueError, match=r"^a corpus needs at least one passage$"):
         Corpus([])
 
 

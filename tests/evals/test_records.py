@@ -3,37 +3,39 @@ from __future__ import annotations
 import gzip
 import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from budgetkit.evals import DataError, Question, Suite
-from budgetkit.evals._records import read
+from budgetkit.evals import Corpus, DataError, Question, Suite
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = json.dumps({"id": "p", "question": "Who?", "answers": ["x"]})
 
 
-def whole(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    return record
+def questions_in(path: Path) -> Suite:
+    return Suite("made up", "", questions=path, corpus=path)
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
 def test_packed_and_plain_files_read_alike(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    text = b'{"a": 1}\n{"a": 2}\n'
+    text = f"{GOOD}\n{GOOD}\n".encode()
     path.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
 
-    assert [record["a"] for record in read(path, whole)] == [1, 2]
+    assert [question.text for question in questions_in(path).read()] == ["Who?", "Who?"]
 
 
 def test_reading_is_lazy_so_a_broken_line_is_met_only_when_reached(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
-    path.write_text('{"a": 1}\n{broken\n')
-    records = read(path, whole)
+    path.write_text(f"{GOOD}\n{{broken\n")
+    questions = questions_in(path).read()
 
-    assert next(records) == {"a": 1}
+    assert next(questions).id == "p"
     with pytest.raises(DataError, match=re.escape(f"{path}:2: not JSON: Expecting property name")):
-        next(records)
+        next(questions)
 
 
 @pytest.mark.parametrize(
@@ -50,11 +52,19 @@ def test_reading_is_lazy_so_a_broken_line_is_met_only_when_reached(tmp_path: Pat
 )
 def test_a_broken_record_is_named_by_file_and_line(tmp_path: Path, line: str, problem: str) -> None:
     path = tmp_path / "a.jsonl"
-    good = json.dumps({"id": "p", "question": "?", "answers": ["x"]})
-    path.write_text(f"{good}\n{line}\n")
+    path.write_text(f"{GOOD}\n{line}\n")
 
     with pytest.raises(DataError, match=f"^{re.escape(f'{path}:2: {problem}')}$"):
-        list(read(path, Question.parse))
+        list(questions_in(path).read())
+
+
+def test_a_broken_passage_is_named_by_file_and_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"title": "T"}\n')
+
+    wanted = f"{path}:1: the field 'text' is missing"
+    with pytest.raises(DataError, match=f"^{re.escape(wanted)}$"):
+        Corpus.load(path)
 
 
 def test_bytes_that_are_no_text_are_a_broken_line(tmp_path: Path) -> None:
@@ -62,7 +72,7 @@ def test_bytes_that_are_no_text_are_a_broken_line(tmp_path: Path) -> None:
     path.write_bytes(b'{"a": "\xff"}\n')
 
     with pytest.raises(DataError, match=re.escape(f"{path}:1: not JSON: 'utf-8' codec")):
-        list(read(path, whole))
+        list(questions_in(path).read())
 
 
 def test_a_missing_file_says_what_data_should_be(tmp_path: Path) -> None:
@@ -79,14 +89,7 @@ def test_a_packed_file_that_is_cut_off_is_named(tmp_path: Path, kept: int) -> No
     path.write_bytes(gzip.compress(b'{"a": 1}\n' * 1000, mtime=0)[:kept])
 
     with pytest.raises(DataError, match=re.escape(f"{path}:") + r"\d+: not readable as gzip: "):
-        list(read(path, whole))
-
-
-def test_a_torn_last_line_is_left_out_where_asked(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_text('{"a": 1}\n{"a": 2')
-
-    assert list(read(path, whole, torn=True)) == [{"a": 1}]
+        list(questions_in(path).read())
 
 
 def test_a_question_without_a_key_gets_one_from_its_normalised_text() -> None:

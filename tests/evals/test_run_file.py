@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from budgetkit.evals import DataError, read_results
-from budgetkit.evals._run_file import RunFile
+from budgetkit.evals import DataError, RunFile, read_results
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 HEADER: Mapping[str, Any] = {"kind": "run", "suite": "towns", "data": {"questions": "0a"}, "seed": 0}
 
@@ -19,7 +20,7 @@ def write(path: Path, *ids: str, header: Mapping[str, Any] = HEADER) -> frozense
     with RunFile(path, header) as file:
         for name in ids:
             file.append({"id": name})
-        return file.done
+    return file.done
 
 
 def test_a_new_file_begins_with_the_header_in_a_new_folder(tmp_path: Path) -> None:
@@ -97,8 +98,6 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path: Path) -> None:
 def test_lines_of_several_threads_stay_whole(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     with RunFile(path, HEADER) as file, ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda i: file.append({"id": str(i), "answer": "x" * 20_000}), range(100)))
+        list(pool.map(file.append, ({"id": str(i), "answer": "x" * 20_000} for i in range(100))))
 
     assert sorted(int(record["id"]) for record in read_results(path)) == list(range(100))
-
-

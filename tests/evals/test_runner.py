@@ -5,17 +5,20 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain_core.messages import AIMessage
-from langchain_core.tools import BaseTool
 
 from budgetkit import Budget, BudgetExceeded, PriceUnknown, Spend, current_scope
-from budgetkit.evals import DataError, EvalRun, Progress, arun_eval, read_results, run_eval
+from budgetkit.evals import Agent, DataError, EvalRun, Progress, arun_eval, read_results, run_eval
 
-from .conftest import MakeAgent, MakeSuite
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from langchain_core.tools import BaseTool
+
+    from .conftest import MakeAgent, MakeSuite
 
 Run = Callable[..., EvalRun]
 
@@ -84,7 +87,7 @@ def test_the_header_says_what_was_run(run: Run, make_suite: MakeSuite, make_agen
 def test_the_line_holds_the_whole_spend_and_the_share_of_each_limit(
     run: Run, make_suite: MakeSuite, make_agent: MakeAgent, tmp_path: Path
 ) -> None:
-    def spender(question: str, search: BaseTool) -> str:
+    def spender(*_: object) -> str:
         scope_charge({"usd": "0.02", "pages": 3, "input_tokens": None})
         return "x"
 
@@ -121,7 +124,7 @@ def test_overshoot_is_measured_by_the_tools_own_count_even_if_the_books_miss_it(
 def test_overshoot_on_the_books_is_on_the_line(
     run: Run, make_suite: MakeSuite, make_agent: MakeAgent, tmp_path: Path
 ) -> None:
-    def overspender(question: str, search: BaseTool) -> str:
+    def overspender(*_: object) -> str:
         with pytest.raises(BudgetExceeded):
             scope_charge({"pages": 5})
         return "x"
@@ -170,7 +173,7 @@ def test_an_agent_that_raises_scores_zero_and_the_eval_goes_on(
 def test_a_budget_that_ends_by_raising_is_an_ending_and_no_error(
     run: Run, make_suite: MakeSuite, make_agent: MakeAgent, tmp_path: Path
 ) -> None:
-    def spent(question: str, search: BaseTool) -> str:
+    def spent(*_: object) -> str:
         scope_charge({"pages": 1})
         scope_charge({"pages": 1})
         return "x"
@@ -185,9 +188,11 @@ def test_a_budget_that_ends_by_raising_is_an_ending_and_no_error(
 def test_the_ending_that_the_final_message_names_is_on_the_line(
     run: Run, make_suite: MakeSuite, make_agent: MakeAgent, tmp_path: Path
 ) -> None:
-    said = AIMessage("x", response_metadata={"budgetkit": {"ended": "answer", "resource": "tool_calls"}})
+    def always(*_: object) -> AIMessage:
+        return AIMessage("x", response_metadata={"budgetkit": {"ended": "answer", "resource": "tool_calls"}})
+
     out = tmp_path / "run.jsonl"
-    run(make_suite(1), make_agent(lambda *_: said), Budget(), out=out)
+    run(make_suite(1), make_agent(always), Budget(), out=out)
 
     assert records(out)["q0"]["ended"] == {"ended": "answer", "resource": "tool_calls"}
 
@@ -195,7 +200,7 @@ def test_the_ending_that_the_final_message_names_is_on_the_line(
 def test_a_model_without_a_price_ends_the_eval(
     run: Run, make_suite: MakeSuite, make_agent: MakeAgent, tmp_path: Path
 ) -> None:
-    def priceless(question: str, search: BaseTool) -> str:
+    def priceless(*_: object) -> str:
         raise PriceUnknown("tiny")
 
     with pytest.raises(PriceUnknown, match="no price for model 'tiny'"):
@@ -207,7 +212,7 @@ def test_a_second_session_asks_only_what_has_no_line(
 ) -> None:
     asked: list[str] = []
 
-    def listening(question: str, search: BaseTool) -> str:
+    def listening(question: str, _: BaseTool) -> str:
         asked.append(question)
         return "x"
 
@@ -218,6 +223,23 @@ def test_a_second_session_asks_only_what_has_no_line(
 
     assert (first.asked, second, third) == (4, EvalRun(out, 6, 4), EvalRun(out, 0, 10))
     assert len(asked) == len(set(asked)) == 10
+
+
+def test_the_seed_is_the_order_and_a_limit_cuts_it(
+    run: Run, make_suite: MakeSuite, make_agent: MakeAgent, tmp_path: Path
+) -> None:
+    suite = make_suite(12)
+
+    def order(seed: int, limit: int | None = None) -> list[str]:
+        out = tmp_path / f"{seed}-{limit}.jsonl"
+        run(suite, make_agent(right), Budget(), out=out, seed=seed, limit=limit, concurrency=1)
+        return [record["id"] for record in read_results(out)]
+
+    whole = order(1)
+    assert sorted(whole) == sorted(question.id for question in suite.read())
+    assert whole != order(2) != [question.id for question in suite.read()]
+    assert order(1, 5) == whole[:5]
+    assert order(1, 99) == whole
 
 
 def test_progress_counts_up_to_the_total_and_shows_each_new_line(
@@ -257,11 +279,11 @@ def test_an_interrupt_finishes_what_is_in_flight_and_goes_through(
 ) -> None:
     asked: list[str] = []
 
-    def listening(question: str, search: BaseTool) -> str:
+    def listening(question: str, _: BaseTool) -> str:
         asked.append(question)
         return "x"
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt
 
     out = tmp_path / "run.jsonl"
@@ -308,14 +330,18 @@ def test_another_run_is_refused_before_an_agent_is_made(
     out, suite = tmp_path / "run.jsonl", make_suite(2)
     run(suite, make_agent(right), Budget(tool_calls=5), out=out)
 
-    with pytest.raises(DataError, match="its budget is {'tool_calls': 5}, this run's is {'tool_calls': 6};"):
-        run(suite, lambda _: pytest.fail("made"), Budget(tool_calls=6), out=out)
+    def never(_: object) -> Agent:
+        pytest.fail("an agent was made")
+
+    wanted = "its budget is {'tool_calls': 5}, this run's is {'tool_calls': 6};"
+    with pytest.raises(DataError, match=re.escape(wanted)):
+        run(suite, never, Budget(tool_calls=6), out=out)
 
 
 def test_an_open_budget_around_the_eval_is_spent_by_every_question(
     run: Run, make_suite: MakeSuite, make_agent: MakeAgent, tmp_path: Path
 ) -> None:
-    def spender(question: str, search: BaseTool) -> str:
+    def spender(*_: object) -> str:
         scope_charge({"pages": 2})
         return "x"
 

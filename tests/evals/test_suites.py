@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 import pytest
 
 from budgetkit.evals import SUITES, find_suite, normalise, recall
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 def test_an_unknown_suite_gets_the_nearest_name() -> None:
-    with pytest.raises(ValueError, match="^unknown suite 'hotpot': did you mean 'hotpotqa'\\?$"):
+    with pytest.raises(ValueError, match=r"^unknown suite 'hotpot': did you mean 'hotpotqa'\?$"):
         find_suite("hotpot")
 
 

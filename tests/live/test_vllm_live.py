@@ -2,12 +2,23 @@ import asyncio
 from collections.abc import Callable, Iterable
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
-from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage, SystemMessage, ToolMessage
-from langchain_core.tools import tool
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    BaseMessage,
+    HumanMessage,
+    SystemMessage,
+    ToolMessage,
+    convert_to_openai_messages,
+)
+from langchain_core.runnables import Runnable
+from langchain_core.tools import BaseTool, tool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from langchain_openai import ChatOpenAI
 
 from budgetkit.agents import ServerCounters, VllmServer
 
@@ -24,10 +35,19 @@ def search(query: str) -> str:
     return f"Nothing about {query}."
 
 
+def with_tools(model: ChatOpenAI, tools: list[BaseTool], **settings: Any) -> Runnable[Any, AIMessage]:
+    return cast("Any", model).bind_tools(tools, **settings) if tools else model
+
+
 def usage(message: AIMessage) -> tuple[int, int]:
     """Prompt and completion tokens as the client reports them."""
     assert message.usage_metadata is not None
     return message.usage_metadata["input_tokens"], message.usage_metadata["output_tokens"]
+
+
+def cache_read(message: AIMessage) -> int:
+    assert message.usage_metadata is not None
+    return message.usage_metadata.get("input_token_details", {}).get("cache_read", -1)
 
 
 def total(messages: Iterable[AIMessage]) -> tuple[int, int]:
@@ -97,30 +117,31 @@ def test_an_answer_is_never_longer_than_its_cap(server: VllmServer, grown: Grown
     assert usage(answer)[1] == grown().generation_tokens == 7
 
 
-def count_prompt(server: VllmServer, messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> int:
-    question = {"model": server.model_name, "messages": messages, "tools": tools}
+def count_prompt(server: VllmServer, messages: list[BaseMessage], tools: list[BaseTool]) -> int:
+    question = {
+        "model": server.model_name,
+        "messages": convert_to_openai_messages(messages),
+        "tools": [convert_to_openai_tool(one) for one in tools],
+    }
     answer = httpx.post(server.url.removesuffix("/v1") + "/tokenize", json=question)
     return int(answer.raise_for_status().json()["count"])
 
 
 @pytest.mark.parametrize("tools", [[], [search]], ids=["bare", "with tools"])
-def test_the_tokenizer_of_the_server_counts_a_prompt_exactly(server: VllmServer, tools: list[Any]) -> None:
-    model = server.chat_model(max_tokens=4)
-    bound = model.bind_tools(tools) if tools else model
-    sent = model._get_request_payload([SystemMessage("Be brief."), HumanMessage(QUESTION)])
-    schemas = bound.kwargs["tools"] if tools else []  # type: ignore[union-attr]  # bind_tools returns a binding
-    answer = bound.invoke([SystemMessage("Be brief."), HumanMessage(QUESTION)])
-    assert count_prompt(server, sent["messages"], schemas) == usage(answer)[0]
+def test_the_tokenizer_of_the_server_counts_a_prompt_exactly(server: VllmServer, tools: list[BaseTool]) -> None:
+    prompt: list[BaseMessage] = [SystemMessage("Be brief."), HumanMessage(QUESTION)]
+    answer = with_tools(server.chat_model(max_tokens=4), tools).invoke(prompt)
+    assert count_prompt(server, prompt, tools) == usage(answer)[0]
 
 
 def test_the_chat_template_shows_the_tools(server: VllmServer) -> None:
     model = server.chat_model(max_tokens=4)
-    bare, with_tools = model.invoke(QUESTION), model.bind_tools([search]).invoke(QUESTION)
-    assert usage(with_tools)[0] > usage(bare)[0] + 50
+    bare, equipped = model.invoke(QUESTION), with_tools(model, [search]).invoke(QUESTION)
+    assert usage(equipped)[0] > usage(bare)[0] + 50
 
 
 def test_a_required_tool_is_called(server: VllmServer) -> None:
-    model = server.chat_model(max_tokens=200, temperature=0).bind_tools([search], tool_choice="required")
+    model = with_tools(server.chat_model(max_tokens=200, temperature=0), [search], tool_choice="required")
     answer = model.invoke(QUESTION)
     calls = [*answer.tool_calls, *answer.invalid_tool_calls]
     assert calls
@@ -140,10 +161,6 @@ def test_a_prompt_that_comes_again_is_read_from_the_prefix_cache(server: VllmSer
     model = server.chat_model(max_tokens=4)
     prompt = "The prefix cache works in blocks of tokens, so that this prompt has to be long. " * 20
     first, second = model.invoke(prompt), model.invoke(prompt)
-    cached = [
-        (answer.usage_metadata or {}).get("input_token_details", {}).get("cache_read") for answer in (first, second)
-    ]
-    assert cached[0] == 0
-    assert cached[1] is not None
-    assert usage(second)[0] / 2 < cached[1] < usage(second)[0]
-    assert grown().prefix_cache_hits == cached[1]
+    assert cache_read(first) == 0
+    assert usage(second)[0] / 2 < cache_read(second) < usage(second)[0]
+    assert grown().prefix_cache_hits == cache_read(second)
