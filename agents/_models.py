@@ -24,8 +24,8 @@ def chat_model(spec: str, **options: Any) -> BaseChatModel:
     """The chat model that ``spec`` names.
 
     Args:
-        spec: ``"offline"`` (the built-in model that reads words, no key), ``"http://host:8000/v1"`` (an OpenAI-compatible
-            server such as vLLM; its first model, or the one after ``#``), or ``"provider:model"`` as LangChain writes it.
+        spec: ``"offline"`` (the built-in model that reads words, no key), ``"http://host:8000/v1"`` (a server such as
+            vLLM; its first model, or the one after ``#``), or ``"provider:model"`` as LangChain writes it.
         options: handed to the model: ``temperature``, ``max_tokens`` ...
 
     Raises:
@@ -37,9 +37,10 @@ def chat_model(spec: str, **options: Any) -> BaseChatModel:
         url, _, name = spec.partition("#")
         return served_model(url, name or _first_model(url), **options)
     try:
-        return init_chat_model(spec, **options)
+        model: BaseChatModel = init_chat_model(spec, **options)
     except (ImportError, ValueError) as problem:
         raise ModelError(f"model {spec!r} cannot be had: {problem}") from problem
+    return model
 
 
 def served_model(url: str, name: str, **options: Any) -> ChatOpenAI:
@@ -59,4 +60,6 @@ def _first_model(url: str) -> str:
             "the URL, which ends in /v1"
         ) from problem
     except (KeyError, IndexError, ValueError) as problem:
-        raise ModelError(f"model {url!r} lists no models: is it an OpenAI-compatible URL that ends in /v1?") from problem
+        raise ModelError(
+            f"model {url!r} lists no models: is it an OpenAI-compatible URL that ends in /v1?"
+        ) from problem

@@ -18,7 +18,7 @@ _NOTHING: Final = "Nothing that was found answers this."
 _SEARCHES: Final = re.compile(r"search|retriev|look_?up|find|query|wiki", re.IGNORECASE)
 _QUERY_NAMES: Final = ("query", "queries", "q", "question", "search", "search_query", "text", "input")
 _FINDINGS: Final = re.compile(r"^Question:(?P<question>.*?)^Findings:(?P<found>.*)", re.MULTILINE | re.DOTALL)
-_NOT_FOUND: Final = re.compile(r"^(?:[\w.-]+ \{.*\}:|(?:user|assistant): .*|Answer:)[ \t]*$", re.MULTILINE)
+_NOT_FOUND: Final = re.compile(r"^(?:[\w.-]+ \{.*\}:|(?:user|assistant): .*|Answer:|\(none\))[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

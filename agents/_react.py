@@ -16,8 +16,8 @@ from budgetkit.plugins import BudgetMiddleware
 __all__ = ["react"]
 
 _PROMPT = (
-    "Answer the question with the help of the tools. Search for one thing at a time, and follow what you find to what is "
-    "still missing. When you know the answer, give it in as few words as answer it, and nothing else."
+    "Answer the question with the help of the tools. Search for one thing at a time, and follow what you find to what "
+    "is still missing. When you know the answer, give it in as few words as answer it, and nothing else."
 )
 
 

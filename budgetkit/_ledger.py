@@ -159,7 +159,10 @@ class Ledger(Protocol):
         """Raise the limits of the account by ``amounts``; the same id is applied once. No limit stays no limit."""
 
     def states(self, account: Account) -> tuple[AccountState, ...]:
-        """The account's ancestors from the root down, and itself last."""
+        """The account's ancestors from the root down, and itself last, as this account sees them.
+
+        A share that it took out, or an account between, is not reserved in this view but left: it is there to be spent.
+        """
         ...
 
     def charges(self, account: Account) -> tuple[Reservation, ...]:

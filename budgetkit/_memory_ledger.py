@@ -160,8 +160,8 @@ class MemoryLedger(SyncAsAsync):
             now, node = self._time(), self._node(reservation.account)
             call = _find(node, reservation)
             if call in self._open:
-                self._stop(call, now)
-                book(node, call, _NOTHING)
+                self._end(call, now, _NOTHING)
+                self._journal.pop()
                 call.released = True
             elif call.lapsed:
                 self._settle_found(node, call, now, _NOTHING)
@@ -186,8 +186,7 @@ class MemoryLedger(SyncAsAsync):
     def states(self, account: Account) -> tuple[AccountState, ...]:
         """See `Ledger.states`."""
         with self._lock:
-            now = self._time()
-            return tuple(node.state(now) for node in self._node(account).chain())
+            return self._node(account).states(self._time())
 
     def charges(self, account: Account) -> tuple[Reservation, ...]:
         """See `Ledger.charges`."""
@@ -223,14 +222,11 @@ class MemoryLedger(SyncAsAsync):
         """An open call is over: booked and in the journal, its clock stopped."""
         if spend is None or spend.unmeasured:
             spend = estimate(call.asked, spend)
-        book(self._stop(call, now), call, spend)
-        self._journal.append(call)
-
-    def _stop(self, call: Reservation, now: float) -> Node:
         node = self._open.pop(call)
         for timed in node.timed:
             timed.watch.stop(now)
-        return node
+        book(node, call, spend)
+        self._journal.append(call)
 
     def _settle_found(self, node: Node, call: Reservation, now: float, spend: Spend | None) -> Reservation:
         """Settle a call in whatever state: open, lapsed, taken back, or settled (then it stays as it is)."""

@@ -204,10 +204,14 @@ class Node:
 
     def return_share(self) -> None:
         """Give back what is not held, and draw on the parent from now on."""
-        for name, cell in self.cells.items():
-            if cell.prepaid and self.parent is not None:
+        for name, cell in self.shares():
+            if self.parent is not None:
                 self.parent.hold({name: -cell.free()})
-                cell.prepaid = False
+            cell.prepaid = False
+
+    def shares(self) -> list[tuple[str, Cell]]:
+        """The cells whose share is taken out of the parent."""
+        return [(name, cell) for name, cell in self.cells.items() if cell.prepaid]
 
     def _limited(self) -> dict[str, Cell]:
         return {name: cell for name, cell in self.cells.items() if cell.limit != UNLIMITED}
@@ -222,8 +226,18 @@ class Node:
     def _marked(self, kind: str) -> list[str]:
         return [name for (of, name), n in self.marks.items() if of == kind and n and name != "seconds"]
 
-    def state(self, now: float) -> AccountState:
-        """A snapshot."""
+    def states(self, now: float) -> tuple[AccountState, ...]:
+        """Snapshots from the root down; what was taken out for this very account is left to it, not reserved."""
+        shares: dict[str, int] = {}
+        found: list[AccountState] = []
+        for node in self.upward():
+            found.append(node.state(now, shares))
+            for name, cell in node.shares():
+                shares[name] = shares.get(name, 0) + cell.free()
+        return tuple(found[::-1])
+
+    def state(self, now: float, shares: Mapping[str, int]) -> AccountState:
+        """A snapshot, in which ``shares`` are not reserved."""
         counted = {name: cell for name, cell in self.cells.items() if name != "seconds"}
         spent = {name: cell.spent for name, cell in counted.items()}
         spent["seconds"] = self.watch.nanoseconds(now) // _MILLI
@@ -231,7 +245,7 @@ class Node:
             self.account,
             {name: cell.limit for name, cell in self._limited().items()},
             Spend.from_units(spent, estimated=self._marked("estimated"), unmeasured=self._marked("unmeasured")),
-            Spend.from_units({name: cell.held - cell.spent for name, cell in counted.items()}),
+            Spend.from_units({n: cell.held - cell.spent - shares.get(n, 0) for n, cell in counted.items()}),
             self.kept,
         )
 

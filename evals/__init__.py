@@ -10,7 +10,8 @@ rich.print(table([summarise(run.path)]))
 from ._answer import short_answer
 from ._audit import Audit
 from ._corpus import Corpus, Passage
-from ._interval import Interval, paired
+from ._evaluate import AGENTS, EvalSettings, evaluate
+from ._interval import Interval, interval, paired
 from ._job import Agent, EvalRun, Progress
 from ._main import main
 from ._records import DataError
@@ -24,12 +25,14 @@ from ._summary import Middle, Summary, summarise
 from ._table import table
 
 __all__ = [
+    "AGENTS",
     "SUITES",
     "Agent",
     "Audit",
     "Corpus",
     "DataError",
     "EvalRun",
+    "EvalSettings",
     "Interval",
     "Middle",
     "Passage",
@@ -39,9 +42,11 @@ __all__ = [
     "Suite",
     "Summary",
     "arun_eval",
+    "evaluate",
     "exact_match",
     "f1",
     "find_suite",
+    "interval",
     "main",
     "normalise",
     "paired",

@@ -85,11 +85,11 @@ def evaluate(settings: EvalSettings, on_progress: OnProgress | None = None) -> E
             (a `DataError`, with file and line).
         PriceUnknown: there is a dollar limit, and the model has no price.
     """
-    suite = find_suite(settings.suite, settings.data)
+    suite, budget = find_suite(settings.suite, settings.data), settings.limits
     return run_eval(
         suite,
-        _factory(settings),
-        settings.limits,
+        _factory(settings, budget),
+        budget,
         out=settings.path,
         agent=settings.label,
         model=settings.model,
@@ -100,12 +100,13 @@ def evaluate(settings: EvalSettings, on_progress: OnProgress | None = None) -> E
     )
 
 
-def _factory(settings: EvalSettings) -> AgentFactory:
+def _factory(settings: EvalSettings, budget: Budget) -> AgentFactory:
+    """The agent gets the very budget that the eval opens, so that its plug-in spends from the question's scope."""
     if settings.agent not in AGENTS:
         near = get_close_matches(settings.agent, AGENTS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(AGENTS)}"
         raise ValueError(f"unknown agent {settings.agent!r}: {hint}")
-    model, budget = chat_model(settings.model), settings.limits
+    model = chat_model(settings.model)
     return lambda tools: AGENTS[settings.agent](model, tools, budget, tracker=settings.tracker, prices=settings.prices)
 
 

@@ -43,7 +43,8 @@ def run_eval(
     Args:
         suite: the questions and their corpus; see `find_suite`.
         agent_factory: makes the agent from its tools; called once, and the agent is used by several threads.
-        budget: the limits for each question; the agent's own plug-in must be given the same one.
+        budget: the limits for each question; the agent's own plug-in must be given this very object, or it takes
+            the question's budget for an outer one, which only its owner may answer for.
         out: the results file; one that is there is resumed.
         agent: what to call the agent in the report.
         model: what to call its model.

@@ -85,13 +85,13 @@ class Trial:
                 "booked": amounts(scope.overshoot),
             },
             "level": str(scope.level),
-            "ended": self._ending() or ending(message),
+            "ended": self._raised() or ending(message),
             "seconds": round(self.seconds, 6),
-            "error": None if self.error is None or self._ending() else f"{type(self.error).__name__}: {self.error}",
+            "error": None if self.error is None else f"{type(self.error).__name__}: {self.error}",
         }
 
-    def _ending(self) -> dict[str, Any] | None:
-        """A budget that ends by raising, as its user chose, is an ending and no error."""
+    def _raised(self) -> dict[str, Any] | None:
+        """A budget that ended by raising is an ending, and an error too: there is no answer."""
         if isinstance(self.error, BudgetExceeded) and not isinstance(self.error, BudgetTooSmall):
             return {"ended": "raise", "resource": self.error.resource}
         return None

@@ -42,7 +42,7 @@ class Walk:
 
 
 DEMO: Final = Walk(
-    "In which town was the architect of the Lantern Bridge born?",
+    "Which lake does the river that passes under the Lantern Bridge flow into?",
     Budget(usd="0.004", llm_calls=8, tool_calls=2),
     prices=PriceBook(models={"offline": ModelPrice(input="1", output="4")}, tools={"search": "0.0005"}),
 )

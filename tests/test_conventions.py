@@ -66,7 +66,9 @@ def test_imports_go_one_way(part: str) -> None:
 @pytest.mark.parametrize("part", ["plugins", "agents", "evals"])
 def test_other_parts_are_entered_by_their_door(part: str) -> None:
     private = re.compile(r"budgetkit(?:\.\w+)*\._")
-    wrong = [f"{path.name} imports {module}" for path in modules(part) for module in imports(path) if private.match(module)]
+    wrong = [
+        f"{path.name} imports {module}" for path in modules(part) for module in imports(path) if private.match(module)
+    ]
     assert wrong == []
 
 
@@ -84,7 +86,11 @@ def test_functions_are_short() -> None:
 
 
 def test_modules_are_small() -> None:
-    sizes = {str(p.relative_to(ROOT)): len(p.read_text(encoding="utf-8").splitlines()) for part in ORDER for p in modules(part)}
+    sizes = {
+        str(p.relative_to(ROOT)): len(p.read_text(encoding="utf-8").splitlines())
+        for part in ORDER
+        for p in modules(part)
+    }
     allowed = {"budgetkit/_memory_ledger.py", "budgetkit/_scope.py"}  # may only shrink
     assert {name: n for name, n in sizes.items() if n > 300 and name not in allowed} == {}
 
@@ -104,4 +110,9 @@ def test_no_broad_except_and_no_print() -> None:
 
 
 def test_there_is_no_place_for_undecided_things() -> None:
-    assert [str(p) for part in ORDER for p in modules(part) if p.stem in {"utils", "_utils", "helpers", "_helpers", "common"}] == []
+    assert [
+        str(p)
+        for part in ORDER
+        for p in modules(part)
+        if p.stem in {"utils", "_utils", "helpers", "_helpers", "common"}
+    ] == []

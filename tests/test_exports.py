@@ -15,7 +15,9 @@ def public_names(module: ModuleType) -> set[str]:
     return {
         name
         for name, value in vars(module).items()
-        if not name.startswith("_") and not isinstance(value, ModuleType) and name not in {"annotations", "TYPE_CHECKING", "Any"}
+        if not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and name not in {"annotations", "TYPE_CHECKING", "Any"}
     }
 
 

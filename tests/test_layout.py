@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PARTS = {"budgetkit": "budgetkit", "plugins": "budgetkit/plugins", "agents": "budgetkit/agents", "evals": "budgetkit/evals"}
+PARTS = {
+    "budgetkit": "budgetkit",
+    "plugins": "budgetkit/plugins",
+    "agents": "budgetkit/agents",
+    "evals": "budgetkit/evals",
+}
 BARE_IMPORT = re.compile(r"^\s*(?:from|import) (?:plugins|agents|evals)\b", re.MULTILINE)
 
 
@@ -23,7 +28,18 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     source, out = tmp_path_factory.mktemp("source") / "copy", tmp_path_factory.mktemp("wheel")
     hidden = shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__", "runs")
     shutil.copytree(ROOT, source, ignore=hidden)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", out, source]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "--no-build-isolation",
+        "-q",
+        "-w",
+        str(out),
+        str(source),
+    ]
     subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - our own interpreter on our own folder
     built = next(out.glob("*.whl"))
     return {name for name in zipfile.ZipFile(built).namelist() if ".dist-info/" not in name}
@@ -34,7 +50,8 @@ def source_files() -> set[str]:
     found = set[str]()
     for folder, target in PARTS.items():
         for path in (ROOT / folder).rglob("*"):
-            if path.is_file() and path.suffix != ".pyi" and "__pycache__" not in path.parts:
+            hidden = any(piece.startswith((".", "__pycache__")) for piece in path.relative_to(ROOT).parts)
+            if path.is_file() and path.suffix != ".pyi" and not hidden:
                 found.add(f"{target}/{path.relative_to(ROOT / folder)}")
     return found
 

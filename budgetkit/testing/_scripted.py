@@ -44,6 +44,7 @@ class ScriptedChatModel(BaseChatModel):
         ScriptExhaustedError: On a call beyond the last turn, unless ``loop_last``.
 
     Example:
+        >>> from budgetkit.testing import call
         >>> model = ScriptedChatModel([call("search", query="jaws"), "Spielberg"])
         >>> [c["name"] for c in model.invoke("who made jaws?").tool_calls]
         ['search']

@@ -375,6 +375,18 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert state.overshoot.in_units(name) == max(0, state.spent.in_units(name) - limit)
 
     @invariant()
+    def what_is_left_is_what_can_be_reserved(self) -> None:
+        """Never a unit over, and never one left that this account could not have."""
+        for account in self.oracle.accounts:
+            states = self.ledger.states(account)
+            for name in COUNTS:
+                limited = [state for state in states if name in state.limits]
+                left = min(((state.left(name) or 0) for state in limited), default=0)
+                if limited and not any(self.oracle.accounts[state.account].keep for state in states):
+                    assert not self.oracle.refusing(account, {name: left}, final=False, timed=False) or not left
+                    assert self.oracle.refusing(account, {name: left + 1}, final=False, timed=False)
+
+    @invariant()
     def what_is_not_exact_says_so(self) -> None:
         for account in self.oracle.accounts:
             spent = self.ledger.states(account)[-1].spent
@@ -390,5 +402,5 @@ class LedgerMachine(RuleBasedStateMachine):
             assert journal == wanted
 
 
-LedgerMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+LedgerMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 TestMemoryLedgerIsTheRecount = LedgerMachine.TestCase

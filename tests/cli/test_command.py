@@ -109,5 +109,5 @@ def test_help_names_every_command(budgetkit: Command) -> None:
 
 
 def test_the_command_is_installed_as_a_module() -> None:
-    shown = subprocess.run([sys.executable, "-m", "budgetkit", "--help"], capture_output=True, text=True, check=True)  # noqa: S603 - our own command
+    shown = subprocess.run([sys.executable, "-m", "budgetkit", "--help"], capture_output=True, text=True, check=True)
     assert "demo" in shown.stdout

@@ -170,7 +170,7 @@ def test_an_agent_that_raises_scores_zero_and_the_eval_goes_on(
     assert [found[f"q{i}"]["em"] for i in (0, 1, 3)] == [1, 1, 1]
 
 
-def test_a_budget_that_ends_by_raising_is_an_ending_and_no_error(
+def test_a_budget_that_ends_by_raising_is_an_ending_and_an_error(
     run: Run, make_suite: MakeSuite, make_agent: MakeAgent, tmp_path: Path
 ) -> None:
     def spent(*_: object) -> str:
@@ -182,7 +182,8 @@ def test_a_budget_that_ends_by_raising_is_an_ending_and_no_error(
     run(make_suite(1), make_agent(spent), Budget(custom={"pages": 1}), out=out)
     line = records(out)["q0"]
 
-    assert (line["ended"], line["error"]) == ({"ended": "raise", "resource": "pages"}, None)
+    assert line["ended"] == {"ended": "raise", "resource": "pages"}
+    assert line["error"] == ("BudgetExceeded: budget 'q0' is out of pages: limit 1, spent 1, reserved 0, asked 1")
 
 
 def test_the_ending_that_the_final_message_names_is_on_the_line(

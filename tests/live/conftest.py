@@ -9,6 +9,7 @@ import pytest
 from budgetkit.agents import ServerCounters, VllmServer
 
 PYTHON = os.environ.get("BUDGETKIT_VLLM_PYTHON")
+STARTUP = 240.0  # seconds, below the timeout of a live test, which includes this fixture
 SETTLE = 30.0  # seconds
 
 
@@ -17,7 +18,7 @@ def server() -> Generator[VllmServer]:
     """A running server; the tests share it, so that only differences of its counters mean anything."""
     if not PYTHON:
         pytest.skip("needs BUDGETKIT_VLLM_PYTHON, the interpreter that `.ci/vllm-env DIR` installs")
-    with VllmServer("small", max_model_len=4096) as running:
+    with VllmServer("small", max_model_len=4096, startup_timeout=STARTUP) as running:
         yield running
 
 
