@@ -45,7 +45,14 @@ def chat_model(spec: str, **options: Any) -> BaseChatModel:
 
 def served_model(url: str, name: str, **options: Any) -> ChatOpenAI:
     """A model behind an OpenAI-compatible URL, asked in the way that reports its usage, streaming or not."""
-    settings: dict[str, Any] = {"api_key": "EMPTY", "stream_usage": True, "use_responses_api": False, **options}
+    settings: dict[str, Any] = {
+        "api_key": "EMPTY",
+        "stream_usage": True,
+        "use_responses_api": False,
+        # langchain-openai keeps one pool of connections per URL for all event loops; an open one outlives its loop
+        "default_headers": {"Connection": "close"},
+        **options,
+    }
     return ChatOpenAI(model=name, base_url=url, **settings)
 
 

@@ -153,11 +153,8 @@ class VllmServer:
         Args:
             **settings: Further arguments of ``ChatOpenAI``, such as ``max_tokens`` or ``temperature``.
         """
-        # ChatOpenAI keeps one pool of connections per address for all event loops, and the second loop
-        # (a second `asyncio.run`) finds it full of connections of the first: "Event loop is closed".
-        unpooled = {"default_headers": {"Connection": "close"}, "api_key": self._running.api_key}
         name = settings.pop("model", self.model_name)
-        return served_model(self.url, name, **{**unpooled, **settings})
+        return served_model(self.url, name, **{"api_key": self._running.api_key, **settings})
 
     def counters(self) -> ServerCounters:
         """What the server has counted itself since its start, over all its clients."""

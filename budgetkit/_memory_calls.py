@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from operator import sub
 from typing import TYPE_CHECKING
 
+from ._memory_tree import replace
 from ._spend import Spend
 
 if TYPE_CHECKING:
@@ -32,13 +32,9 @@ def estimate(asked: Spend, spend: Spend | None) -> Spend:
 def book(node: Node, call: Reservation, spend: Spend) -> None:
     """Replace what the books hold for the call by what it cost, on every account; name the overshoot."""
     asked = call.asked
-    cells = node.route(spend.names)
-    if cells and call.spend is None and asked.names == spend.names and not (spend.estimated or spend.unmeasured):
-        more = tuple(map(sub, spend.units, asked.units))
-        for cell, used, change in zip(cells, spend.units * node.depth, more * node.depth, strict=True):
-            cell.spent += used
-            cell.held += change
-        over = max(more) > 0
+    route = node.routes.get(spend.names) or node.route(spend.names)
+    if route and call.spend is None and asked.names == spend.names and not (spend.estimated or spend.unmeasured):
+        over = replace(route, asked.units, spend.units)
     else:
         over = _book_slowly(node, call, spend)
     if over:

@@ -120,7 +120,11 @@ class MemoryLedger(SyncAsAsync):
                 f"lease={lease!r} must be a finite number of seconds above 0: nothing is reserved for ever"
             )
         with self._lock:
-            node, now, attempt = self._nodes.get(account) or self._node(account), self._time(), 1
+            node = self._nodes.get(account) or self._node(account)
+            now = self._clock()
+            if now >= self._soonest:
+                self._lapse(now)
+            attempt, named = 1, id is not None
             if id is None:
                 id = f"{self._prefix}{next(self._numbers)}"  # noqa: A001 - as in the protocol
             elif (found := node.calls.get(id)) is not None:
@@ -138,7 +142,8 @@ class MemoryLedger(SyncAsAsync):
                 timed.watch.start(now)
             expires = now + lease
             call = Reservation(id, account, label, asked, attempt, time_left, None, _NOTHING, expires)
-            node.calls[id] = call
+            if named:
+                node.calls[id] = call
             self._open[call] = node
             if expires < self._soonest:  # noqa: PLR1730 - min() takes longer than the rest of this line
                 self._soonest = expires
@@ -147,18 +152,20 @@ class MemoryLedger(SyncAsAsync):
     def settle(self, reservation: Reservation, spend: Spend | None = None) -> Reservation:
         """See `Ledger.settle`."""
         with self._lock:
-            now = self._time()
+            now = self._clock()
+            if now >= self._soonest:
+                self._lapse(now)
             if reservation in self._open:
                 self._end(reservation, now, spend)
                 return reservation
             node = self._node(reservation.account)
-            return self._settle_found(node, _find(node, reservation), now, spend)
+            return self._settle_found(node, self._find(node, reservation), now, spend)
 
     def release(self, reservation: Reservation) -> None:
         """See `Ledger.release`."""
         with self._lock:
             now, node = self._time(), self._node(reservation.account)
-            call = _find(node, reservation)
+            call = self._find(node, reservation)
             if call in self._open:
                 self._end(call, now, _NOTHING)
                 self._journal.pop()
@@ -228,6 +235,19 @@ class MemoryLedger(SyncAsAsync):
         book(node, call, spend)
         self._journal.append(call)
 
+    def _find(self, node: Node, reservation: Reservation) -> Reservation:
+        """The books' own record of a call, also where a copy was handed in; a new one for a call not seen before."""
+        name, attempt = reservation.id, reservation.attempt
+        call = node.calls.get(name)
+        if call is not None:
+            call = call if call.attempt == attempt else node.calls.get((name, attempt))
+        elif reservation in self._open or reservation.released or reservation in self._journal:
+            call = reservation
+        else:
+            key = (node.account, name, attempt)
+            call = next((c for c in (*self._open, *self._journal) if (c.account, c.id, c.attempt) == key), None)
+        return call or _unreserved(node, name, reservation.label, attempt)
+
     def _settle_found(self, node: Node, call: Reservation, now: float, spend: Spend | None) -> Reservation:
         """Settle a call in whatever state: open, lapsed, taken back, or settled (then it stays as it is)."""
         if call in self._open:
@@ -240,14 +260,6 @@ class MemoryLedger(SyncAsAsync):
         return call
 
 
-def _find(node: Node, reservation: Reservation) -> Reservation:
-    """The books' own record of a call, also for a copy that was handed in."""
-    call = node.calls.get(reservation.id)
-    if call is not None and call.attempt != reservation.attempt:
-        call = node.calls.get((reservation.id, reservation.attempt))
-    return call or _unreserved(node, reservation.id, reservation.label, reservation.attempt)
-
-
 def _unreserved(node: Node, id: str, label: str, attempt: int = 1) -> Reservation:  # noqa: A002 - as in the protocol
     """A call that these books have not seen: nothing is set aside for it; what it costs is recorded all the same."""
     call = Reservation(id, node.account, label, _NOTHING, attempt, spend=_NOTHING, released=True)
@@ -258,9 +270,9 @@ def _unreserved(node: Node, id: str, label: str, attempt: int = 1) -> Reservatio
 def _admit(node: Node, asked: Spend, now: float) -> float | None:
     """Hold what is asked on every account, or raise for the outermost that cannot pay; returns the time left."""
     time_left = node.time_left(now) if node.timed else None
-    cells = node.route(asked.names)
+    route = node.routes.get(asked.names) or node.route(asked.names)
     late = time_left is not None and time_left <= 0
-    if asked.unmeasured or late or not cells or not take(cells, asked.units * node.depth):
+    if asked.unmeasured or late or not route or not take(route, asked.units):
         need = asked.as_units()
         node.judge_unknown(asked)
         node.judge(need, now)

@@ -12,7 +12,9 @@ from ._stopwatch import Stopwatch
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Cell", "Node", "take"]
+__all__ = ["Cell", "Node", "replace", "take"]
+
+Route = tuple[tuple["Cell", ...], ...]
 
 UNLIMITED: Final = 1 << 200
 _MILLI: Final = 10**6
@@ -54,7 +56,7 @@ class Node:
     """One account: its cells, its calls, its clock."""
 
     __slots__ = (
-        "account", "calls", "cells", "depth", "kept", "marks", "parent", "plain", "prepaid", "routes", "starts",
+        "account", "calls", "cells", "kept", "marks", "parent", "plain", "prepaid", "routes", "starts",
         "timed", "watch",
     )  # fmt: skip
 
@@ -62,11 +64,10 @@ class Node:
         self, account: Account, parent: Node | None, limits: Mapping[str, int], keep: Spend, *, prepaid: bool
     ) -> None:
         self.account = account
-        self.depth = len(account)
         self.parent = parent
         self.cells = {name: Cell(limit) for name, limit in limits.items()}
         self.calls: dict[str | tuple[str, int], Reservation] = {}
-        self.routes: dict[tuple[str, ...], tuple[Cell, ...]] = {}
+        self.routes: dict[tuple[str, ...], Route] = {}
         self.marks: dict[tuple[str, str], int] = {}
         self.watch = Stopwatch()
         self.starts = 0
@@ -95,12 +96,12 @@ class Node:
         """The account's ancestors from the root down, and itself last."""
         return [*self.upward()][::-1]
 
-    def route(self, names: tuple[str, ...]) -> tuple[Cell, ...]:
-        """The cells from the root down that a call of these resources adds to alike; empty if it is not that simple."""
+    def route(self, names: tuple[str, ...]) -> Route:
+        """Per resource, the cells from here to the root that a call adds to alike; empty if it is not that simple."""
         found = self.routes.get(names)
         if found is None:
             simple = self.plain and "seconds" not in names
-            found = tuple(node.cell(name) for node in self.chain() for name in names) if simple else ()
+            found = tuple(tuple(node.cell(name) for node in self.upward()) for name in names) if simple else ()
             self.routes[names] = found
         return found
 
@@ -250,17 +251,31 @@ class Node:
         )
 
 
-def take(cells: tuple[Cell, ...], amounts: tuple[int, ...]) -> bool:
+def take(route: Route, amounts: tuple[int, ...]) -> bool:
     """Reserve on all cells or on none: the common case of `Node.judge` and `Node.hold`, in one pass."""
-    for cell, amount in zip(cells, amounts, strict=True):
-        held = cell.held + amount
-        if held > cell.ceiling:
-            break
-        cell.held = held
-    else:
-        return True
-    for taken, amount in zip(cells, amounts, strict=True):
-        if taken is cell:
-            break
-        taken.held -= amount
-    return False
+    short = False
+    for cells, amount in zip(route, amounts):  # noqa: B905 - as long by construction; `strict` costs more than a column
+        for cell in cells:
+            cell.held = held = cell.held + amount
+            if held > cell.ceiling:
+                short = True
+    if short:
+        for cells, amount in zip(route, amounts, strict=True):
+            for cell in cells:
+                cell.held -= amount
+    return not short
+
+
+def replace(route: Route, reserved: tuple[int, ...], used: tuple[int, ...]) -> bool:
+    """Put what was spent in the place of what was reserved; returns whether it was more of anything."""
+    over = False
+    for cells, before, now in zip(route, reserved, used):  # noqa: B905 - as above
+        if more := now - before:
+            over = over or more > 0
+            for cell in cells:
+                cell.spent += now
+                cell.held += more
+        else:
+            for cell in cells:
+                cell.spent += now
+    return over

@@ -68,11 +68,14 @@ class Costing:
             return Spend.from_units(units, unmeasured=("usd",))
         return Spend.from_units({**units, "usd": self.money.prices.cost(self.model, usage, provider=self.provider)})
 
-    def estimate(self, prompt: Sequence[Mapping[str, Any]], answer: str) -> Spend:
+    def estimate(
+        self, prompt: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], answer: Sequence[Mapping[str, Any]]
+    ) -> Spend:
         """What a call probably cost that nobody reserved and no usage was told of; marked as an estimate."""
         count = self.money.counter.count
-        tokens_out = count([{"role": "assistant", "content": answer}]).tokens if answer else 0
-        spend = self.spend(Usage(input_tokens=count(prompt).tokens, output_tokens=tokens_out))
+        tokens_in = count(prompt, tools=tools, model=self.model).tokens
+        tokens_out = count(answer, model=self.model).tokens if any(map(_said, answer)) else 0
+        spend = self.spend(Usage(input_tokens=tokens_in, output_tokens=tokens_out))
         return Spend.from_units(
             spend.as_units(), estimated=set(spend.names) - {"llm_calls"}, unmeasured=spend.unmeasured
         )
@@ -84,4 +87,9 @@ class Costing:
 
 def unsent(error: BaseException | None) -> bool:
     """Whether the provider surely billed nothing: it answered with a client error (bad request, rate limit)."""
-    return getattr(error, "status_code", None) in _CLIENT_ERROR
+    response = getattr(error, "response", None)
+    return any(getattr(told, "status_code", None) in _CLIENT_ERROR for told in (error, response))
+
+
+def _said(message: Mapping[str, Any]) -> bool:
+    return bool(message.get("content") or message.get("tool_calls"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import final
 
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphDrained
 
 from budgetkit import BudgetExceeded, BudgetTooSmall
 
-__all__ = ["GraphBudgetExceeded", "GraphBudgetTooSmall", "in_graph"]
+
+__all__ = ["BudgetDrained", "GraphBudgetExceeded", "GraphBudgetTooSmall", "in_graph"]
 
 
 @final
@@ -25,6 +26,27 @@ class GraphBudgetExceeded(BudgetExceeded, GraphBubbleUp):
 class GraphBudgetTooSmall(BudgetTooSmall, GraphBubbleUp):
     """A `BudgetTooSmall` that travels in the same way."""
 
+
+@final
+class BudgetDrained(GraphDrained):
+    """The graph stopped at a checkpoint because the budget ended; after a top-up ``invoke(None, config)`` goes on.
+
+    ```python
+    except BudgetDrained as drained:
+        middleware.ledger.top_up(drained.refusal.account, Spend(llm_calls=5), id="granted by Ada")
+    ```
+
+    Attributes:
+        refusal: what was refused, and whose limit it was.
+    """
+
+    def __init__(self, refusal: BudgetExceeded) -> None:
+        """The reason that LangGraph shows is the refusal's message."""
+        self.refusal = refusal
+        super().__init__(str(refusal))
+
+    def __reduce__(self) -> tuple[type[BudgetDrained], tuple[BudgetExceeded]]:
+        return BudgetDrained, (self.refusal,)
 
 
 def in_graph(refusal: BudgetExceeded) -> BudgetExceeded:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 from budgetkit import PriceBook, TokenCounter, default_counter
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from budgetkit import Reservation, Scope, Usage
 
 __all__ = ["MODEL", "InFlight", "Money", "current_model_call", "current_money", "flying", "outer_call", "paying"]
@@ -27,15 +29,37 @@ class InFlight:
     The first model run inside a model call is the one that was reserved; anything further (a retry below the wrapper)
     is metered as a call of its own. Two budgets on one agent meet here as well: the inner one, whose account lies below
     the outer's, takes the call over, so that it counts once on both.
+
+    Attributes:
+        key: `MODEL`, or the id of a tool call.
+        scope: who pays.
+        reservation: what is set aside.
+        run: the model run that was reserved, by the number of its id; None until it starts.
+        cached: whether LangChain's cache answered.
+        usage: what the provider said that the run used, if it did.
+        error: what the run failed with, although the wrapper may see an answer (a retry inside it).
+        handed_over: whether an inner budget's wrapper pays in its place.
     """
 
     key: str
     scope: Scope
     reservation: Reservation
-    started: bool = False
+    run: int | None = None
     cached: bool = False
     usage: Usage | None = None
+    error: BaseException | None = None
     handed_over: bool = False
+
+    @property
+    def started(self) -> bool:
+        """Whether the reserved model run was seen."""
+        return self.run is not None
+
+    def takes(self, run: UUID) -> bool:
+        """Whether this is the reserved run: the first one that comes, however many meters see it."""
+        if self.run is None:
+            self.run = run.int
+        return self.run == run.int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +72,17 @@ class Money:
     @classmethod
     def of(cls, prices: PriceBook | None = None, counter: TokenCounter | None = None) -> Money:
         """What the user gave; else the packaged price table, and the best counter that works offline."""
-        default = _default()
-        return cls(prices or default.prices, counter or default.counter)
+        return cls(prices or _packaged_prices(), counter or _offline_counter())
 
 
 @cache
-def _default() -> Money:
-    return Money(PriceBook(), default_counter())
+def _packaged_prices() -> PriceBook:
+    return PriceBook()
+
+
+@cache
+def _offline_counter() -> TokenCounter:
+    return default_counter()
 
 
 _call: ContextVar[InFlight | None] = ContextVar("budgetkit_call", default=None)

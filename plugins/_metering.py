@@ -7,19 +7,21 @@ wrapper, errors and cancellations.
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast, final
 from uuid import UUID
+from weakref import ref
 
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
-from budgetkit import Scope, Spend, current_scope
+from budgetkit import PriceBook, Spend, TokenCounter, current_scope
 
-from ._costing import Costing, unsent
-from ._in_flight import InFlight, Money, current_model_call, current_money
-from ._prompt import plain
-from ._usage_of import StreamUsage, from_result, is_cache_hit
+from ._in_flight import Money, current_model_call, current_money, paying
+from ._usage_of import is_cache_hit
+from ._watch import Prompt, Watch
 
 if TYPE_CHECKING:
     from contextvars import ContextVar
@@ -27,18 +29,7 @@ if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import LLMResult
 
-__all__ = ["METER", "BudgetMeter"]
-
-
-@dataclass(slots=True, eq=False)
-class _Watch:
-    """One model run: who pays, and what is known of it so far."""
-
-    scope: Scope
-    call: InFlight | None
-    costing: Costing
-    prompt: list[dict[str, Any]]
-    stream: StreamUsage = field(default_factory=StreamUsage)
+__all__ = ["METER", "BudgetMeter", "metered"]
 
 
 @final
@@ -53,69 +44,104 @@ class BudgetMeter(BaseCallbackHandler):
 
     def __init__(self) -> None:
         """A meter for any number of scopes; the runs under way are told apart by their ids."""
-        self._watched: dict[UUID, _Watch] = {}
+        self._watched: dict[int, Watch] = {}
+        self._silent: set[str] = set()
 
     def on_chat_model_start(
         self, serialized: dict[str, Any], messages: list[list[BaseMessage]], *, run_id: UUID, **kwargs: Any
     ) -> None:
         """A chat model is about to be called."""
-        self._watch(run_id, plain([message for prompt in messages for message in prompt]), kwargs)
+        self._watch(run_id, messages[0], serialized, kwargs)
 
     def on_llm_start(self, serialized: dict[str, Any], prompts: list[str], *, run_id: UUID, **kwargs: Any) -> None:
         """A text completion model is about to be called."""
-        self._watch(run_id, [{"role": "user", "content": prompt} for prompt in prompts], kwargs)
+        self._watch(run_id, prompts, serialized, kwargs)
 
     def on_llm_new_token(self, token: str, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
         """A piece of a stream arrived."""
-        if run_id in self._watched and chunk is not None:
-            self._watched[run_id].stream.see(getattr(chunk, "message", None))
+        watch = self._watched.get(run_id.int)
+        if watch is not None and chunk is not None:
+            watch.stream.see(getattr(chunk, "message", None))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """The model answered."""
-        watch = self._watched.pop(run_id, None)
+        watch = self._watched.pop(run_id.int, None)
         if watch is None:
             return
-        cached = is_cache_hit(response)
-        usage = watch.stream.running_total or from_result(response)
+        cached, usage = is_cache_hit(response), watch.usage(response)
         if watch.call is not None:
             watch.call.cached, watch.call.usage = cached, usage
+        elif usage and not cached:
+            self._tell_siblings(watch)
+            self._charge(watch, watch.costing.spend(usage), run_id.int)
         elif not cached:
-            spend = watch.costing.spend(usage) if usage else watch.costing.estimate(watch.prompt, _text(response))
-            self._charge(watch, spend, run_id)
+            self._charge(watch, watch.guess(response), run_id.int)
+            self._warn_of_silence(watch.costing.model)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """The call failed, was cancelled, or its stream was cut: billed all the same, as far as anybody can tell."""
-        watch = self._watched.pop(run_id, None)
-        if watch is None or watch.call is not None:
-            return  # a reserved call is settled by its wrapper
-        partial = kwargs.get("response")
-        spend = watch.costing.unsent() if unsent(error) else watch.costing.estimate(watch.prompt, _text(partial))
-        self._charge(watch, spend, run_id)
-
-    def _watch(self, run_id: UUID, prompt: list[dict[str, Any]], kwargs: dict[str, Any]) -> None:
-        scope = current_scope()
-        if scope is None:
+        watch = self._watched.pop(run_id.int, None)
+        if watch is None:
             return
-        call = current_model_call()
-        if call is not None and call.started:
+        if watch.call is not None:
+            watch.call.error = error  # settled by its wrapper
+        else:
+            self._charge(watch, watch.broken(error, kwargs.get("response")), run_id.int)
+
+    def _watch(self, run_id: UUID, prompt: Prompt, serialized: dict[str, Any] | None, kwargs: dict[str, Any]) -> None:
+        scope, key = current_scope(), run_id.int
+        if scope is None or key in self._watched:
+            return
+        reserved = current_model_call()
+        call = reserved if reserved is not None and reserved.takes(run_id) else None
+        dropped = ref(run_id, partial(self._dropped, key))
+        self._watched[key] = Watch(scope, call, current_money(), prompt, serialized, kwargs, dropped)
+        if reserved is not call:
             _warn_of_order()
-            call = None
-        if call is not None:
-            call.started = True
-        metadata = kwargs.get("metadata") or {}
-        costing = Costing(
-            metadata.get("ls_model_name") or "unknown", metadata.get("ls_provider"), current_money() or Money.of()
-        )
-        self._watched[run_id] = _Watch(scope, call, costing, prompt)
 
-    def _charge(self, watch: _Watch, spend: Spend, run_id: UUID) -> None:
-        watch.scope.ledger.charge(watch.scope.account, spend, id=f"llm:{run_id}", label=f"model:{watch.costing.model}")
+    def _dropped(self, key: int, _: ref[UUID]) -> None:
+        """LangChain let go of the run without a word, as it does when `ainvoke` is cancelled."""
+        watch = self._watched.pop(key, None)
+        if watch is not None and watch.call is None:
+            self._charge(watch, watch.guess(None), key)
+
+    def _charge(self, watch: Watch, spend: Spend, key: int) -> None:
+        label = f"model:{watch.costing.model}"
+        watch.scope.ledger.charge(watch.scope.account, spend, id=f"llm:{UUID(int=key)}", label=label)
+
+    def _tell_siblings(self, watch: Watch) -> None:
+        """The prompts of one text-completion request are runs of their own, and only the first carries the usage."""
+        for other in self._watched.copy().values():
+            other.told_elsewhere = other.told_elsewhere or other.shares_request_with(watch)
+
+    def _warn_of_silence(self, model: str) -> None:
+        if model not in self._silent:
+            self._silent.add(model)
+            warnings.warn(
+                f"model {model!r} sent no usage, so its calls are booked at an estimate: with ChatOpenAI and a "
+                "base_url of your own, set stream_usage=True",
+                stacklevel=2,
+            )
 
 
-def _text(response: LLMResult | None) -> str:
-    if response is None:
-        return ""
-    return "".join(generation.text for batch in response.generations for generation in batch)
+@contextmanager
+def metered(*, prices: PriceBook | None = None, counter: TokenCounter | None = None) -> Iterator[None]:
+    """Say at what prices an open scope meters what no plug-in of its own pays for.
+
+    ```python
+    with budget.open("report") as run, metered(prices=PriceBook.from_toml("prices.toml")):
+        model.invoke("...")  # on the books of `run`, at your prices
+    ```
+
+    Not needed to be metered at all: an open scope sees to that, at the packaged prices. The innermost prices count, and
+    a middleware or a `budgeted` node has prices of its own.
+
+    Args:
+        prices: what models cost; None: the packaged table of model prices.
+        counter: how prompts are counted where no usage comes back; None: the best that works offline.
+    """
+    with paying(Money.of(prices, counter)):
+        yield
 
 
 def _warn_of_order() -> None:

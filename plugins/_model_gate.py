@@ -13,7 +13,7 @@ from langgraph.types import interrupt
 
 from budgetkit import AccountState, BudgetExceeded, BudgetTooSmall, Reservation, Spend
 
-from ._costing import Costing
+from ._costing import Costing, unsent
 from ._desk import Ask, Desk, LastCall, Plan, Room
 from ._ends import MARK, AtEnd, leave, mark, notice, question, refused_rounds, top_up_of, used_up
 from ._errors import in_graph
@@ -194,6 +194,8 @@ class ModelGate:
         """What the call cost; None if the provider did not say."""
         if flight.cached:
             return Spend()
+        if flight.error is not None:  # the answer is of a further run, which is metered by itself
+            return costing.unsent() if unsent(flight.error) else None
         usage = flight.usage if flight.started else _usage(response.result)
         if usage is None and not self._warned:
             self._warned = True

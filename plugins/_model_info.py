@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from langchain_core.language_models import BaseChatModel
 
-__all__ = ["cap_of", "cap_settings", "most_output", "name_of", "provider_of"]
+__all__ = ["cap_of", "cap_settings", "most_output", "name_of", "provider_of", "run_model"]
 
 _PROVIDERS: Final = {
+    "ChatOpenAI": "openai",
+    "AzureChatOpenAI": "azure",
     "ChatAnthropic": "anthropic",
     "ChatGoogleGenerativeAI": "google",
     "ChatMistralAI": "mistral",
@@ -17,7 +19,14 @@ _PROVIDERS: Final = {
     "ChatDeepSeek": "deepseek",
     "ChatXAI": "x-ai",
 }
-_CAPS: Final = {"ChatGoogleGenerativeAI": "max_output_tokens", "ChatVertexAI": "max_output_tokens", "ChatOllama": "num_predict"}
+"""The provider's id in the price table, by the class of the model."""
+
+_CAPS: Final = {
+    "ChatGoogleGenerativeAI": "max_output_tokens",
+    "ChatVertexAI": "max_output_tokens",
+    "ChatOllama": "num_predict",
+}
+_OWN_URL: Final = "openai_api_base"
 _CAP_NAMES: Final = ("max_tokens", "max_completion_tokens", "max_output_tokens", "num_predict")
 
 
@@ -32,10 +41,20 @@ def name_of(model: object) -> str:
 
 def provider_of(model: object) -> str | None:
     """The provider's id in the price table; None if unknown, or if the model is behind the user's own URL."""
-    kind = type(model).__name__
-    if kind in {"ChatOpenAI", "AzureChatOpenAI"}:
-        return None if getattr(model, "openai_api_base", None) else "openai"
-    return _PROVIDERS.get(kind)
+    return _provider(type(model).__name__, own_url=bool(getattr(model, _OWN_URL, None)))
+
+
+def run_model(serialized: Mapping[str, Any] | None, metadata: Mapping[str, Any] | None) -> tuple[str, str | None]:
+    """Name and provider of the model of a run, as `name_of` and `provider_of` tell them of the model itself."""
+    known = serialized or {}
+    kind = str((known.get("id") or [""])[-1])
+    name = (metadata or {}).get("ls_model_name")
+    own_url = bool((known.get("kwargs") or {}).get(_OWN_URL))
+    return name if isinstance(name, str) and name else "unknown", _provider(kind, own_url=own_url)
+
+
+def _provider(kind: str, *, own_url: bool) -> str | None:
+    return None if own_url else _PROVIDERS.get(kind)
 
 
 def cap_of(model: object, settings: Mapping[str, Any]) -> int | None:

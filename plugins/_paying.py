@@ -1,105 +1,86 @@
-"""A call between its reservation and its settlement: settled on every way out, and never kept waiting past its time."""
+"""A call between its reservation and its settlement: settled on every way out."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, wait
-from contextvars import Context, copy_context
-from threading import Thread
-from types import TracebackType
-from typing import Self, TypeVar, final
+from typing import TYPE_CHECKING, Any
 
 from langgraph.errors import GraphInterrupt
 
-from budgetkit import AccountState, BudgetExceeded, Reservation, Scope, Spend
+from budgetkit import BudgetExceeded, Spend
 
 from ._costing import unsent
-from ._in_flight import InFlight
+from ._in_flight import InFlight, flying
+from ._ways import OutOfTime
 
-__all__ = ["OutOfTime", "Paid", "awithin", "out_of_time", "within"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-T = TypeVar("T")
+    from budgetkit import AccountState, Reservation
+
+    from ._runs import Run
+    from ._ways import Way
+
+__all__ = ["out_of_time", "pay", "take_over"]
 
 
-class OutOfTime(Exception):  # noqa: N818 - control flow, caught by the wrapper that sets the time
-    """The call did not come back before its ``seconds`` ran out."""
+async def pay(
+    way: Way,
+    run: Run,
+    call: Reservation,
+    flight: InFlight,
+    send: Callable[[], Any],
+    cost: Callable[[Any], Spend | None],
+) -> Any:
+    """Make a reserved call and settle it.
 
+    A call that failed, was cancelled or timed out is kept at its reservation: it may have been billed. A model call
+    that the provider turned away unread costs a call and no tokens. A call that stopped to ask a person, before it
+    reached the model, gives its reservation back and reserves anew when it is entered again: nobody's clock runs while
+    a person thinks.
 
-@final
-class Paid:
-    """Settles a reservation on leaving, sync and async; `spend` is what the call cost, if it came back.
+    Args:
+        way: sync or async.
+        run: who pays.
+        call: what was set aside.
+        flight: where the meter leaves what the call used.
+        send: makes the call.
+        cost: what it cost, by its result; None if that is not known.
 
-    A call that failed, was cancelled or timed out is kept at its reservation: it may have been billed. A call that the
-    provider turned away unread costs a call and no tokens. A call that stopped to ask a person stays reserved: it is
-    entered again, and finds its reservation.
+    Raises:
+        BudgetExceeded: the ``seconds`` ran out before the call came back.
     """
-
-    __slots__ = ("_call", "_flight", "_scope", "spend")
-
-    def __init__(self, scope: Scope, call: Reservation, flight: InFlight) -> None:
-        self._scope = scope
-        self._call = call
-        self._flight = flight
-        self.spend: Spend | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._over(error):
-            self._scope.settle(self._call, self._outcome(error))
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._over(error):
-            await asyncio.shield(self._scope.asettle(self._call, self._outcome(error)))
-
-    def _over(self, error: BaseException | None) -> bool:
-        return not isinstance(error, GraphInterrupt) and not self._flight.handed_over
-
-    def _outcome(self, error: BaseException | None) -> Spend | None:
-        if self.spend is None and unsent(error):
-            return Spend.from_units({"llm_calls": self._call.asked.in_units("llm_calls")})
-        return self.spend
-
-
-def within(seconds: float | None, send: Callable[[], T]) -> T:
-    """What ``send`` returns, or `OutOfTime`; a thread that does not come back is left to end by itself."""
-    if seconds is None:
-        return send()
-    box: Future[T] = Future()
-    Thread(target=_fill, args=(box, copy_context(), send), name="budgetkit", daemon=True).start()
-    wait([box], timeout=seconds)
-    if not box.done():
-        raise OutOfTime
-    return box.result()
-
-
-def _fill(box: Future[T], context: Context, send: Callable[[], T]) -> None:
+    ledger = run.scope.ledger
     try:
-        box.set_result(context.run(send))
-    except BaseException as error:  # noqa: BLE001 - handed to the waiting thread whole, which raises it
-        box.set_exception(error)
-
-
-async def awithin(seconds: float | None, send: Callable[[], Awaitable[T]]) -> T:
-    """Async twin of `within`: a call that is late is cancelled."""
-    if seconds is None:
-        return await send()
-    try:
-        async with asyncio.timeout(seconds) as limit:
-            return await send()
-    except TimeoutError as late:
-        if limit.expired():
-            raise OutOfTime from late
+        with flying(flight):
+            result = await way.within(call.time_left, send)
+    except GraphInterrupt:
+        if not flight.handed_over:
+            await (way.settle(ledger, call, cost(None)) if flight.started else way.release(ledger, call))
         raise
+    except BaseException as error:
+        if not flight.handed_over:
+            await way.settle(ledger, call, _lost(call, flight, error))
+        if isinstance(error, OutOfTime):
+            raise out_of_time(await way.states(run.scope)) from None
+        raise
+    if not flight.handed_over:
+        await way.settle(ledger, call, cost(result))
+    return result
+
+
+def _lost(call: Reservation, flight: InFlight, error: BaseException) -> Spend | None:
+    """What a call cost that did not come back: tools are counted by the call, models by what they may have done."""
+    calls = call.asked.in_units("llm_calls")
+    if not calls:
+        return call.asked
+    return Spend.from_units({"llm_calls": calls}) if unsent(flight.error or error) else None
+
+
+async def take_over(way: Way, outer: InFlight | None) -> None:
+    """Two budgets meet on one call: the inner one's account lies below the outer's and pays for both, once."""
+    if outer is not None:
+        outer.handed_over = True
+        await way.release(outer.scope.ledger, outer.reservation)
 
 
 def out_of_time(states: tuple[AccountState, ...]) -> BudgetExceeded:

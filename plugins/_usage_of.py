@@ -19,9 +19,9 @@ def from_result(result: LLMResult) -> Usage | None:
     With n > 1 each generation carries the whole request's usage, so the request's own total comes first.
     """
     total = (result.llm_output or {}).get("token_usage")
-    message = _first_message(result)
-    if isinstance(total, Mapping) and total.get("prompt_tokens") is not None:
+    if isinstance(total, Mapping) and (total.get("prompt_tokens") or total.get("completion_tokens")):
         return Usage.from_openai(total)
+    message = _first_message(result)
     return from_message(message) if message else None
 
 
@@ -50,23 +50,31 @@ class StreamUsage:
     """Watches a stream for a server that repeats its running total on every chunk.
 
     LangChain adds the chunks up, which makes 62 tokens of a true 12. A provider that really splits its usage sends the
-    prompt once; the same prompt on several chunks is a running total, and the last one counts.
+    prompt once; the same prompt on several chunks, with an output that only grows, is a running total, and the last one
+    counts.
     """
 
-    __slots__ = ("_last", "_prompts")
+    __slots__ = ("_last", "_repeats")
 
     def __init__(self) -> None:
-        self._prompts = 0
         self._last: Mapping[str, Any] | None = None
+        self._repeats = False
 
     def see(self, message: object) -> None:
         """Take note of one chunk."""
         usage = getattr(message, "usage_metadata", None)
-        if usage and usage.get("input_tokens"):
-            self._prompts += 1
-            self._last = usage
+        if not usage or not usage.get("input_tokens"):
+            return
+        if self._last is not None:
+            self._repeats = _goes_on(self._last, usage)
+        self._last = usage
 
     @property
     def running_total(self) -> Usage | None:
         """The last running total, if this was such a stream."""
-        return Usage.from_langchain(self._last) if self._last and self._prompts > 1 else None
+        return Usage.from_langchain(self._last) if self._last and self._repeats else None
+
+
+def _goes_on(before: Mapping[str, Any], usage: Mapping[str, Any]) -> bool:
+    same_prompt: bool = usage["input_tokens"] == before["input_tokens"]
+    return same_prompt and usage.get("output_tokens", 0) >= before.get("output_tokens", 0)

@@ -44,7 +44,7 @@ run_eval(suite, lambda tools: Agent(), Budget(), out=out, concurrency=3)
 
 @pytest.mark.timeout(180)
 def test_after_any_kill_no_question_that_has_a_line_is_asked_again(make_suite: MakeSuite, tmp_path: Path) -> None:
-    suite, out, asked = make_suite(120), tmp_path / "run.jsonl", tmp_path / "asked.txt"
+    suite, out, asked = make_suite(80), tmp_path / "run.jsonl", tmp_path / "asked.txt"
     command = [sys.executable, "-c", EVAL, str(tmp_path), str(out), str(asked)]
     text = {question.id: question.text for question in suite.read()}
     rng = random.Random(5)
@@ -53,7 +53,7 @@ def test_after_any_kill_no_question_that_has_a_line_is_asked_again(make_suite: M
     while len(_answered(out)) < len(text):
         before = _asked(asked)
         answered = {text[name] for name in _answered(out)}
-        kills += _run_and_kill(command, asked, after=rng.randint(5, 40), more_than=before.total())
+        kills += _run_and_kill(command, asked, after=rng.randint(5, 25), more_than=before.total())
         again = _asked(asked) - before
         assert not answered & set(again), "asked although it had a line"
         assert max(again.values()) == 1
