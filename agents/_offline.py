@@ -43,6 +43,7 @@ class OfflineChatModel(BaseChatModel):
     """
 
     model_name: str = "offline"
+    max_tokens: int | None = None
 
     @property
     def _llm_type(self) -> str:
@@ -99,7 +100,7 @@ class OfflineChatModel(BaseChatModel):
             yield chunk
 
     def _reply(self, messages: list[BaseMessage], settings: dict[str, Any]) -> AIMessage:
-        cap: int | None = settings.get("max_tokens", settings.get("max_completion_tokens"))
+        cap: int | None = settings.get("max_tokens", settings.get("max_completion_tokens", self.max_tokens))
         conversation = read_conversation(messages)
         tool = find_search_tool(settings.get("tools", ())) if settings.get("tool_choice") != "none" else None
         query = next_search(conversation) if tool else None

@@ -140,7 +140,7 @@ class Budget:
             prepaid: take the limits out of the parent now and give back at the end what was not spent, instead of
                 drawing on the parent's pool.
         """
-        from ._scope import open_scope  # noqa: PLC0415 - a scope holds a budget: one of the two imports late
+        from ._open_scope import open_scope  # noqa: PLC0415 - a scope holds a budget: one of the two imports late
 
         return open_scope(self, name, id=id, ledger=ledger, parent=parent, prepaid=prepaid)
 

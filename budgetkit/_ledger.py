@@ -8,6 +8,7 @@ each.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING, Final, Protocol, final
 
 from ._resource import Amount, from_units
@@ -16,11 +17,13 @@ from ._spend import Spend
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Account", "AccountState", "Ledger", "Reservation"]
+__all__ = ["WEEK", "Account", "AccountState", "Ledger", "Reservation", "check_lease"]
 
 Account = tuple[str, ...]
 """The path of an account from the root."""
 
+WEEK: Final = 7 * 24 * 3600.0
+"""How long a call may wait for a person, in seconds."""
 _NOTHING: Final = Spend()
 
 
@@ -43,6 +46,7 @@ class Reservation:
         expires: when it counts as spent if nobody settles it, on the ledger's clock.
         lapsed: whether that happened; a late settlement still replaces the estimate.
         released: whether it was taken back; should it be settled after all, it is recorded.
+        paused: whether it waits for a person: reserved, with its clock standing still.
     """
 
     id: str
@@ -56,6 +60,7 @@ class Reservation:
     expires: float = 0.0
     lapsed: bool = False
     released: bool = False
+    paused: bool = False
 
 
 @final
@@ -92,6 +97,9 @@ class AccountState:
 class Ledger(Protocol):
     """Where spend is recorded. Append-only: nothing that happens in a graph gives money back.
 
+    Time is the ledger's own: the ``seconds`` of an account are the wall-clock time in which it was started or had a
+    call in flight, overlaps counted once. What a call says of its own seconds stays on its record and is not added up.
+
     Every method has an async twin with the prefix ``a``. All raise `LedgerError` when the account was never opened or
     the home cannot be reached; nothing is admitted then.
     """
@@ -103,7 +111,10 @@ class Ledger(Protocol):
         """
 
     def close(self, account: Account) -> None:
-        """Give back what a prepaid account did not spend. Calls in flight can still be settled."""
+        """Give back what a prepaid account did not use; from then on it draws on its parent, up to its own limits.
+
+        Opening it again as prepaid takes out what is left of its limits. Calls in flight can still be settled.
+        """
 
     def start(self, account: Account) -> None:
         """Let the wall clock of the account and its ancestors run (it also runs while a call is in flight)."""
@@ -128,7 +139,9 @@ class Ledger(Protocol):
         Args:
             account: who pays.
             asked: the worst case of the call.
-            id: names the call: reserving an id that is open or settled returns what is there. None: a new one.
+            id: names the call. Reserving an open id finds its reservation: it is widened to what is asked now, its
+                lease is renewed, and it goes on if it was paused. A settled or lapsed id is returned as it stands.
+                None: a new one.
             label: what the money is for.
             keep: set the account's answer reserve to this, in the same step; the call must fit beside it.
             final: the call may use the account's own answer reserve (never an ancestor's).
@@ -143,20 +156,33 @@ class Ledger(Protocol):
     def settle(self, reservation: Reservation, spend: Spend | None = None) -> Reservation:
         """Replace the reservation by what the call cost; twice is once.
 
-        What ``spend`` does not measure (all of it, when None) is kept at what was reserved and marked estimated. Spend
-        over a limit is recorded all the same, with the overshoot named; it is never refused.
+        What ``spend`` marks as unmeasured (all of it, when None) is kept at what was reserved and marked estimated; a
+        resource that it leaves out was not used. Spend over a limit is recorded all the same, with the overshoot
+        named; it is never refused. A call that had lapsed, or was released, is still recorded at what it cost.
         """
         ...
 
     def release(self, reservation: Reservation) -> None:
         """Take back a reservation whose call was certainly never sent."""
 
+    def pause(self, reservation: Reservation, *, lease: float = WEEK) -> None:
+        """Keep a call reserved that waits for a person: its clock stands still until its id is reserved again.
+
+        Should nobody come back within ``lease`` seconds, it counts as spent.
+        """
+
     def charge(self, account: Account, spend: Spend, *, id: str | None = None, label: str = "") -> Reservation:  # noqa: A002 - the field's own word
-        """Record spend that happened, whatever the limits say; the same id is recorded once."""
+        """Record spend that happened, whatever the limits say; the same id is recorded once.
+
+        The id of a reservation settles it.
+        """
         ...
 
     def top_up(self, account: Account, amounts: Spend, *, id: str) -> None:  # noqa: A002 - the field's own word
-        """Raise the limits of the account by ``amounts``; the same id is applied once. No limit stays no limit."""
+        """Raise the limits of the account by ``amounts``; the same id is applied once. No limit stays no limit.
+
+        A prepaid account takes the difference out of its parent; raises `BudgetExceeded` if the parent cannot pay.
+        """
 
     def states(self, account: Account) -> tuple[AccountState, ...]:
         """The account's ancestors from the root down, and itself last, as this account sees them.
@@ -189,6 +215,7 @@ class Ledger(Protocol):
     ) -> Reservation: ...
     async def asettle(self, reservation: Reservation, spend: Spend | None = None) -> Reservation: ...
     async def arelease(self, reservation: Reservation) -> None: ...
+    async def apause(self, reservation: Reservation, *, lease: float = WEEK) -> None: ...
     async def acharge(
         self,
         account: Account,
@@ -200,3 +227,13 @@ class Ledger(Protocol):
     async def atop_up(self, account: Account, amounts: Spend, *, id: str) -> None: ...  # noqa: A002 - the field's own word
     async def astates(self, account: Account) -> tuple[AccountState, ...]: ...
     async def acharges(self, account: Account) -> tuple[Reservation, ...]: ...
+
+
+def check_lease(lease: float) -> None:
+    """Refuse a lease that never ends.
+
+    Raises:
+        ValueError: not a finite number of seconds above 0.
+    """
+    if not 0 < lease < inf:
+        raise ValueError(f"lease={lease!r} must be a finite number of seconds above 0: nothing is reserved for ever")

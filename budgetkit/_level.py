@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -50,14 +51,19 @@ class Levels:
             return Level.HIGH
         if left <= 0:
             return Level.CRITICAL
-        share = Fraction(left, cap)  # exact: 1 - 90/100 as a float is not 10/100
-        if share >= _exact(self.high):
+        if _reaches(left, cap, _exact(self.high)):
             return Level.HIGH
-        if share >= _exact(self.medium):
+        if _reaches(left, cap, _exact(self.medium)):
             return Level.MEDIUM
-        return Level.LOW if share >= _exact(self.low) else Level.CRITICAL
+        return Level.LOW if _reaches(left, cap, _exact(self.low)) else Level.CRITICAL
 
 
+def _reaches(left: int, cap: int, share: Fraction) -> bool:
+    """Whether left / cap >= share, exactly: 1 - 90/100 as a float is not 10/100."""
+    return left * share.denominator >= share.numerator * cap
+
+
+@lru_cache
 def _exact(share: str | float | Decimal) -> Fraction:
     """The share as it was written: ``0.1`` is one tenth."""
     return Fraction(str(share))

@@ -1,10 +1,10 @@
-"""How one call is written into the account tree once its cost is known."""
+"""How one call enters the account tree, and how it is written down once its cost is known."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._memory_tree import replace
+from ._memory_tree import replace, take
 from ._spend import Spend
 
 if TYPE_CHECKING:
@@ -13,7 +13,42 @@ if TYPE_CHECKING:
     from ._ledger import Reservation
     from ._memory_tree import Node
 
-__all__ = ["book", "estimate"]
+__all__ = ["admit", "admit_beside", "book", "estimate", "widen"]
+
+
+def admit(node: Node, asked: Spend, now: float) -> float | None:
+    """Hold what is asked on every account, or raise for the outermost that cannot pay; returns the time left."""
+    time_left = node.time_left(now) if node.timed else None
+    route = node.routes.get(asked.names) or node.route(asked.names)
+    late = time_left is not None and time_left <= 0
+    if asked.unmeasured or late or not route or not take(route, asked.units):
+        need = asked.as_units()
+        node.judge_unknown(asked)
+        node.judge(need, now)
+        node.hold(need)
+    return time_left
+
+
+def admit_beside(node: Node, asked: Spend, now: float, *, keep: Spend | None, final: bool) -> float | None:
+    """Admit a call beside a new answer reserve, or out of the reserve; a refusal leaves the reserve as it was."""
+    before = after = node.kept
+    node.keep(Spend() if final else before if keep is None else keep)
+    try:
+        time_left = admit(node, asked, now)
+        after = before if keep is None else keep
+    finally:
+        node.keep(after)
+    return time_left
+
+
+def widen(node: Node, call: Reservation, asked: Spend, now: float, *, keep: Spend | None, final: bool) -> None:
+    """Hold what is asked beyond what the open call holds already, or raise and change nothing."""
+    held = call.asked.as_units()
+    more = Spend.from_units(
+        {n: units - held.get(n, 0) for n, units in asked.as_units().items() if units > held.get(n, 0)}
+    )
+    call.time_left = admit_beside(node, more, now, keep=keep, final=final)
+    call.asked += more
 
 
 def estimate(asked: Spend, spend: Spend | None) -> Spend:

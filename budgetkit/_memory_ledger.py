@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, final
 from uuid import uuid4
 
 from ._errors import LedgerError
-from ._ledger import Account, AccountState, Reservation
-from ._memory_calls import book, estimate
-from ._memory_tree import Node, take
+from ._ledger import WEEK, Account, AccountState, Reservation, check_lease
+from ._memory_calls import admit, admit_beside, book, estimate, widen
+from ._memory_tree import Node
 from ._resource import check_units
 from ._spend import Spend
 from ._sync_as_async import SyncAsAsync
@@ -94,6 +94,8 @@ class MemoryLedger(SyncAsAsync):
 
     def top_up(self, account: Account, amounts: Spend, *, id: str) -> None:  # noqa: A002 - as in the protocol
         """See `Ledger.top_up`."""
+        if amounts.unmeasured:
+            raise LedgerError(f"cannot top up by an unknown amount of {', '.join(sorted(amounts.unmeasured))}")
         with self._lock:
             node = self._node(account)
             if (account, id) not in self._top_ups:
@@ -115,38 +117,26 @@ class MemoryLedger(SyncAsAsync):
         lease: float = 600.0,
     ) -> Reservation:
         """See `Ledger.reserve`."""
-        if not 0 < lease < math.inf:
-            raise ValueError(
-                f"lease={lease!r} must be a finite number of seconds above 0: nothing is reserved for ever"
-            )
+        check_lease(lease)
         with self._lock:
             node = self._nodes.get(account) or self._node(account)
             now = self._clock()
             if now >= self._soonest:
                 self._lapse(now)
-            attempt, named = 1, id is not None
-            if id is None:
-                id = f"{self._prefix}{next(self._numbers)}"  # noqa: A001 - as in the protocol
-            elif (found := node.calls.get(id)) is not None:
-                if found in self._open:
-                    return _widen(node, found, asked, now, keep=keep, final=final, lease=lease)
-                if not (again or found.released):
-                    return found
-                node.calls[id, found.attempt] = found
-                attempt = found.attempt + 1
+            found = None if id is None else node.calls.get(id)
+            if found is not None and found in self._open:
+                return self._reenter(node, found, asked, now, keep=keep, final=final, lease=lease)
+            if found is not None and not (again or found.released):
+                return found
             if keep is None and not final:
-                time_left = _admit(node, asked, now)
+                time_left = admit(node, asked, now)
             else:
-                time_left = _admit_beside(node, asked, now, keep=keep, final=final)
-            for timed in node.timed:
-                timed.watch.start(now)
-            expires = now + lease
-            call = Reservation(id, account, label, asked, attempt, time_left, None, _NOTHING, expires)
-            if named:
-                node.calls[id] = call
-            self._open[call] = node
-            if expires < self._soonest:  # noqa: PLR1730 - min() takes longer than the rest of this line
-                self._soonest = expires
+                time_left = admit_beside(node, asked, now, keep=keep, final=final)
+            name = f"{self._prefix}{next(self._numbers)}" if id is None else id
+            call = Reservation(name, account, label, asked, 1, time_left, None, _NOTHING, now + lease)
+            if id is not None:
+                _file(node, call, found)
+            self._begin(node, call, now)
             return call
 
     def settle(self, reservation: Reservation, spend: Spend | None = None) -> Reservation:
@@ -172,6 +162,18 @@ class MemoryLedger(SyncAsAsync):
                 call.released = True
             elif call.lapsed:
                 self._settle_found(node, call, now, _NOTHING)
+
+    def pause(self, reservation: Reservation, *, lease: float = WEEK) -> None:
+        """See `Ledger.pause`."""
+        check_lease(lease)
+        with self._lock:
+            now, node = self._time(), self._node(reservation.account)
+            call = self._find(node, reservation)
+            if call in self._open and not call.paused:
+                for timed in node.timed:
+                    timed.watch.stop(now)
+                call.paused, call.expires = True, now + lease
+                self._soonest = min(self._soonest, call.expires)
 
     def charge(
         self,
@@ -225,13 +227,33 @@ class MemoryLedger(SyncAsAsync):
             call.lapsed = True
         self._soonest = min((call.expires for call in self._open), default=math.inf)
 
+    def _begin(self, node: Node, call: Reservation, now: float) -> None:
+        """A call is open: its clock runs, and it has until it expires."""
+        for timed in node.timed:
+            timed.watch.start(now)
+        self._open[call] = node
+        if call.expires < self._soonest:  # noqa: PLR1730 - on the hot path, where min() is dear
+            self._soonest = call.expires
+
+    def _reenter(
+        self, node: Node, call: Reservation, asked: Spend, now: float, *, keep: Spend | None, final: bool, lease: float
+    ) -> Reservation:
+        """An open id is asked for again: hold what it asks beyond what is held, and renew the lease."""
+        widen(node, call, asked, now, keep=keep, final=final)
+        call.expires = now + lease if call.paused else max(call.expires, now + lease)
+        if call.paused:
+            call.paused = False
+            self._begin(node, call, now)
+        return call
+
     def _end(self, call: Reservation, now: float, spend: Spend | None) -> None:
         """An open call is over: booked and in the journal, its clock stopped."""
         if spend is None or spend.unmeasured:
             spend = estimate(call.asked, spend)
         node = self._open.pop(call)
-        for timed in node.timed:
-            timed.watch.stop(now)
+        if not call.paused:
+            for timed in node.timed:
+                timed.watch.stop(now)
         book(node, call, spend)
         self._journal.append(call)
 
@@ -260,45 +282,16 @@ class MemoryLedger(SyncAsAsync):
         return call
 
 
+def _file(node: Node, call: Reservation, before: Reservation | None) -> None:
+    """Keep a named call where it is found again, and the attempts before it too."""
+    if before is not None:
+        node.calls[before.id, before.attempt] = before
+        call.attempt = before.attempt + 1
+    node.calls[call.id] = call
+
+
 def _unreserved(node: Node, id: str, label: str, attempt: int = 1) -> Reservation:  # noqa: A002 - as in the protocol
     """A call that these books have not seen: nothing is set aside for it; what it costs is recorded all the same."""
     call = Reservation(id, node.account, label, _NOTHING, attempt, spend=_NOTHING, released=True)
     node.calls[(id, attempt) if id in node.calls else id] = call
-    return call
-
-
-def _admit(node: Node, asked: Spend, now: float) -> float | None:
-    """Hold what is asked on every account, or raise for the outermost that cannot pay; returns the time left."""
-    time_left = node.time_left(now) if node.timed else None
-    route = node.routes.get(asked.names) or node.route(asked.names)
-    late = time_left is not None and time_left <= 0
-    if asked.unmeasured or late or not route or not take(route, asked.units):
-        need = asked.as_units()
-        node.judge_unknown(asked)
-        node.judge(need, now)
-        node.hold(need)
-    return time_left
-
-
-def _admit_beside(node: Node, asked: Spend, now: float, *, keep: Spend | None, final: bool) -> float | None:
-    """Admit a call beside a new answer reserve, or out of the reserve; a refusal leaves the reserve as it was."""
-    before = after = node.kept
-    node.keep(_NOTHING if final else before if keep is None else keep)
-    try:
-        time_left = _admit(node, asked, now)
-        after = before if keep is None else keep
-    finally:
-        node.keep(after)
-    return time_left
-
-
-def _widen(
-    node: Node, call: Reservation, asked: Spend, now: float, *, keep: Spend | None, final: bool, lease: float
-) -> Reservation:
-    """An open id is asked for again: hold what it asks beyond what is held, and renew the lease."""
-    held = call.asked.as_units()
-    more = {name: n - held.get(name, 0) for name, n in asked.as_units().items() if n > held.get(name, 0)}
-    call.time_left = _admit_beside(node, Spend.from_units(more), now, keep=keep, final=final)
-    call.asked += Spend.from_units(more)
-    call.expires = max(call.expires, now + lease)
     return call

@@ -125,9 +125,7 @@ def _count(amount: object, argument: str) -> int:
     if amount < 0:
         raise ValueError(f"{argument}={amount!r} is negative: a limit or an amount is 0 or more")
     if amount > _LARGEST:
-        raise ValueError(
-            f"{argument}=1e{len(hex(amount)) * 6 // 5} or so is more than the books hold: at most {_LARGEST}"
-        )
+        raise ValueError(f"{argument} is more than the books hold: at most {_LARGEST}")
     return amount
 
 
@@ -137,12 +135,13 @@ def _fraction(amount: object, what: Resource, argument: str) -> int:
         raise ValueError(f"{argument}={amount!r} is not finite: leave {argument} out for no limit")
     if exact < 0:
         raise ValueError(f"{argument}={amount!r} is negative: a limit or an amount is 0 or more")
-    if exact > _LARGEST // what.scale:
-        raise ValueError(f"{argument}={amount!r} is more than the books hold: at most {_LARGEST // what.scale}")
+    most = from_units(what.name, _LARGEST)
+    if exact > most:
+        raise ValueError(f"{argument}={amount!r} is more than the books hold: at most {most}")
     try:
         units = _EXACT.to_integral_exact(_EXACT.multiply(exact, Decimal(what.scale)))
     except Inexact:
-        finest = from_units(what.name, 1)
+        finest = f"{from_units(what.name, 1):f}"
         raise ValueError(f"{argument}={amount!r} is finer than one {what.unit}: round it to {finest}") from None
     return int(units)
 

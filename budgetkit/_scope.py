@@ -13,11 +13,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Self, final
 from uuid import uuid4
 
-from ._errors import BudgetExceeded
 from ._level import worst
-from ._memory_ledger import MemoryLedger
 from ._remaining import Remaining, levels_of
 from ._spend import Spend
+from ._verdict import broken
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -36,32 +35,6 @@ _current: ContextVar[Scope | None] = ContextVar("budgetkit_scope", default=None)
 def current_scope() -> Scope | None:
     """The innermost open scope of this context, or None."""
     return _current.get()
-
-
-def open_scope(
-    budget: Budget,
-    name: str,
-    *,
-    id: str | None,  # noqa: A002 - the field's own word, keyword-only
-    ledger: Ledger | None,
-    parent: Scope | None,
-    prepaid: bool,
-) -> Scope:
-    """See `Budget.open`."""
-    parent = parent or current_scope()
-    if parent is None:
-        alone = ledger is None and id is None  # the one account of new books: its name is enough
-        return Scope(budget, ledger or MemoryLedger(), (name if alone else _leaf(name, id),))
-    if ledger is not None and ledger is not parent.ledger:
-        raise ValueError(
-            f"ledger={ledger!r} cannot hold the limits of scope {parent.name!r}, which is open on another ledger: "
-            "leave `ledger` out, or open this scope outside of that one"
-        )
-    return Scope(budget, parent.ledger, (*parent.account, _leaf(name, id)), parent=parent, prepaid=prepaid)
-
-
-def _leaf(name: str, id: str | None) -> str:  # noqa: A002 - the field's own word
-    return id if id is not None else f"{name}-{uuid4().hex[:8]}"
 
 
 @final
@@ -87,6 +60,7 @@ class Scope:
         self.parent = parent
         self._prepaid = prepaid
         self._token: Token[Scope | None] | None = None
+        self._used = False
 
     # -- entering and leaving ---------------------------------------------------------------------------------------
 
@@ -94,14 +68,15 @@ class Scope:
         self._check_fresh()
         self.join()
         self.ledger.start(self.account)
-        self._token = _current.set(self)
+        self._token, self._used = _current.set(self), True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        token = self._check_entered()
         try:
-            self._leave()
+            self._leave(token)
         finally:
             self.ledger.stop(self.account)
             self.ledger.close(self.account)
@@ -110,14 +85,15 @@ class Scope:
         self._check_fresh()
         await self.ajoin()
         await self.ledger.astart(self.account)
-        self._token = _current.set(self)
+        self._token, self._used = _current.set(self), True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        token = self._check_entered()
         try:
-            self._leave()
+            self._leave(token)
         finally:
             await self.ledger.astop(self.account)
             await self.ledger.aclose(self.account)
@@ -145,19 +121,25 @@ class Scope:
     def _keep(self) -> Spend:
         return self.budget.answer_reserve or Spend()
 
+    def _check_entered(self) -> Token[Scope | None]:
+        token, self._token = self._token, None
+        if token is None:
+            raise RuntimeError(f"scope {self.name!r} is left without having been entered")
+        return token
+
     def _check_fresh(self) -> None:
-        if self._token is not None:
+        if self._used:
             raise RuntimeError(f"scope {self.name!r} was entered before: call budget.open() again for a new one")
 
-    def _leave(self) -> None:
+    def _leave(self, token: Token[Scope | None]) -> None:
         inner = current_scope()
-        if self._token is None or inner is not self:
+        if inner is not self:
             raise RuntimeError(
                 f"scope {self.name!r} is left while {inner.name if inner else 'no scope'!r} is the innermost: "
                 "leave scopes in the order opposite to entering"
             )
         try:
-            _current.reset(self._token)
+            _current.reset(token)
         except ValueError:
             raise RuntimeError(
                 f"scope {self.name!r} is left in another context than it was entered in: enter and leave it in the "
@@ -203,6 +185,14 @@ class Scope:
         """Async twin of `settle`."""
         return await self.ledger.asettle(reservation, spend)
 
+    def pause(self, reservation: Reservation) -> None:
+        """Keep a call reserved that waits for a person; its clock stands still until its id is reserved again."""
+        self.ledger.pause(reservation)
+
+    async def apause(self, reservation: Reservation) -> None:
+        """Async twin of `pause`."""
+        await self.ledger.apause(reservation)
+
     def charge(self, spend: Spend, *, id: str | None = None, label: str = "") -> Reservation:  # noqa: A002 - as above
         """Record spend that happened, then judge.
 
@@ -211,25 +201,23 @@ class Scope:
         """
         call = self.ledger.charge(self.account, spend, id=id, label=label)
         if call.overshoot:
-            raise _broken(self.states(), call)
+            raise broken(self.states(), call)
         return call
 
     async def acharge(self, spend: Spend, *, id: str | None = None, label: str = "") -> Reservation:  # noqa: A002 - as above
         """Async twin of `charge`."""
         call = await self.ledger.acharge(self.account, spend, id=id, label=label)
         if call.overshoot:
-            raise _broken(await self.ledger.astates(self.account), call)
+            raise broken(await self.ledger.astates(self.account), call)
         return call
 
-    def top_up(self, amounts: Mapping[str, object] | Spend, *, id: str | None = None) -> None:  # noqa: A002 - as above
+    def top_up(self, amounts: Mapping[str, object], *, id: str | None = None) -> None:  # noqa: A002 - as above
         """Raise this account's limits by ``amounts`` (``{"llm_calls": 5}``); the same id is applied once."""
-        more = amounts if isinstance(amounts, Spend) else Spend.of(amounts)
-        self.ledger.top_up(self.account, more, id=id or uuid4().hex)
+        self.ledger.top_up(self.account, Spend.of(amounts), id=id or uuid4().hex)
 
-    async def atop_up(self, amounts: Mapping[str, object] | Spend, *, id: str | None = None) -> None:  # noqa: A002 - as above
+    async def atop_up(self, amounts: Mapping[str, object], *, id: str | None = None) -> None:  # noqa: A002 - as above
         """Async twin of `top_up`."""
-        more = amounts if isinstance(amounts, Spend) else Spend.of(amounts)
-        await self.ledger.atop_up(self.account, more, id=id or uuid4().hex)
+        await self.ledger.atop_up(self.account, Spend.of(amounts), id=id or uuid4().hex)
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -283,28 +271,6 @@ class Scope:
 
     def __repr__(self) -> str:
         return f"Scope({'/'.join(self.account)!r}, {self.budget!r})"
-
-
-def _broken(states: tuple[AccountState, ...], call: Reservation) -> BudgetExceeded:
-    """The refusal that would have been, had the charge been asked for: of the outermost account that it broke."""
-    spend = call.spend or Spend()
-    for state in states:
-        for name in call.overshoot.names:
-            held = state.spent.in_units(name) + state.reserved.in_units(name)
-            if name in state.limits and held > state.limits[name]:
-                return _refusal(state, name, spend.in_units(name))
-    return _refusal(states[-1], call.overshoot.names[0], spend.in_units(call.overshoot.names[0]))
-
-
-def _refusal(state: AccountState, name: str, asked: int) -> BudgetExceeded:
-    return BudgetExceeded(
-        resource=name,
-        account=state.account,
-        limit=state.limits.get(name, 0),
-        spent=max(0, state.spent.in_units(name) - asked),
-        reserved=state.reserved.in_units(name) + state.kept.in_units(name),
-        asked=asked,
-    )
 
 
 def _meter_langchain() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._ledger import Account, AccountState, Ledger, Reservation
+from ._ledger import WEEK, Account, AccountState, Ledger, Reservation
 from ._spend import Spend
 
 if TYPE_CHECKING:
@@ -47,6 +47,10 @@ class SyncAsAsync(Ledger):
     async def arelease(self, reservation: Reservation) -> None:
         """See `Ledger.release`."""
         self.release(reservation)
+
+    async def apause(self, reservation: Reservation, *, lease: float = WEEK) -> None:
+        """See `Ledger.pause`."""
+        self.pause(reservation, lease=lease)
 
     async def acharge(self, account: Account, spend: Spend, *, id: str | None = None, label: str = "") -> Reservation:  # noqa: A002 - as in the protocol
         """See `Ledger.charge`."""

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ._tokens import (
 __all__ = ["TiktokenCounter", "default_counter"]
 
 _DEFAULT = "cl100k_base"
+_RULES_KEPT = 1024
 # SHA-256 by name: tiktoken downloads again what does not match.
 _DOWNLOADED = {
     "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
@@ -56,21 +57,29 @@ class TiktokenCounter:
             )
         self._fallback = found
         self._fixed = encoding is not None
+        self._rules: dict[str | None, tuple[Callable[[str], int], Overhead]] = {}
 
     def count(
         self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] = (), model: str | None = None
     ) -> TokenCount:
         """Count OpenAI-style messages and tool definitions as one prompt for `model`."""
-        own = _model_encoding(model)
-        name = self._fallback if self._fixed or own is None else _offline_name(own) or self._fallback
-        overhead: Overhead = overhead_of(model) if own is None else OPENAI
-        return TokenCount(prompt_tokens(partial(_encoded_length, name), overhead, messages, tools), "encoding")
+        length, overhead = self._rules.get(model) or self._rules_of(model)
+        return TokenCount(prompt_tokens(length, overhead, messages, tools), "encoding")
 
     async def acount(
         self, messages: Sequence[Message], *, tools: Sequence[Mapping[str, Any]] = (), model: str | None = None
     ) -> TokenCount:
         """Do what `count` does; it never waits for anything."""
         return self.count(messages, tools=tools, model=model)
+
+    def _rules_of(self, model: str | None) -> tuple[Callable[[str], int], Overhead]:
+        """How to count a text for a model, and what to add; looked up once, for that asks the file system."""
+        own = _model_encoding(model)
+        name = self._fallback if self._fixed or own is None else _offline_name(own) or self._fallback
+        rules = partial(_encoded_length, name), overhead_of(model) if own is None else OPENAI
+        if len(self._rules) < _RULES_KEPT:
+            self._rules[model] = rules
+        return rules
 
 
 def default_counter() -> TokenCounter:

@@ -130,10 +130,12 @@ def _details(usage: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _any_tier(details: Mapping[str, Any], name: str) -> int:
-    return sum(_count(details.get(prefix + name)) for prefix in _SERVICE_TIERS)
+    return sum(_count(details.get(prefix + name)) for prefix in _SERVICE_TIERS) if details else 0
 
 
 def _count(value: object) -> int:
+    if value is None:
+        return 0
     if isinstance(value, float) and math.isfinite(value):
         value = math.ceil(value)
     return max(0, value) if isinstance(value, int) and not isinstance(value, bool) else 0

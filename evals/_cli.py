@@ -124,6 +124,7 @@ def evaluate_suite(
         Path | None, typer.Option("--out", metavar="FILE", help="The results file, a JSON line a question.")
     ] = None,
     prices: PricesOption = None,
+    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Output tokens of one model call.")] = 256,
     tracker: Annotated[bool, typer.Option(help="Tell the agent what is left.")] = True,
 ) -> None:
     """Ask a suite's questions; print quality and spend side by side.
@@ -142,6 +143,7 @@ def evaluate_suite(
         out=out,
         prices=_prices(prices),
         tracker=tracker,
+        max_tokens=max_tokens,
     )
     try:
         run_with_progress(settings, Console())

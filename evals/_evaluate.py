@@ -39,6 +39,7 @@ class EvalSettings:
         out: the results file; None: a name made of the settings, in ``runs``.
         tracker: whether the agent is shown what it has left.
         prices: what models and tools cost; None: the packaged table.
+        max_tokens: output tokens of one model call at most: a small model may never stop by itself.
     """
 
     suite: str = "sample"
@@ -52,6 +53,7 @@ class EvalSettings:
     out: Path | None = None
     tracker: bool = True
     prices: PriceBook | None = None
+    max_tokens: int = 256
 
     @property
     def limits(self) -> Budget:
@@ -92,7 +94,7 @@ def evaluate(settings: EvalSettings, on_progress: OnProgress | None = None) -> E
         budget,
         out=settings.path,
         agent=settings.label,
-        model=settings.model,
+        model=f"{settings.model}, max {settings.max_tokens}",
         limit=settings.limit,
         seed=settings.seed,
         concurrency=settings.concurrency,
@@ -106,7 +108,7 @@ def _factory(settings: EvalSettings, budget: Budget) -> AgentFactory:
         near = get_close_matches(settings.agent, AGENTS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"use one of {', '.join(AGENTS)}"
         raise ValueError(f"unknown agent {settings.agent!r}: {hint}")
-    model = chat_model(settings.model)
+    model = chat_model(settings.model, max_tokens=settings.max_tokens)
     return lambda tools: AGENTS[settings.agent](model, tools, budget, tracker=settings.tracker, prices=settings.prices)
 
 

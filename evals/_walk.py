@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from rich.box import SIMPLE
 from rich.table import Table
 
 from budgetkit import Budget, Level, ModelPrice, PriceBook, Scope
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 __all__ = ["DEMO", "Walk", "walk"]
 
 _COLOURS: Final = {Level.HIGH: "green", Level.MEDIUM: "yellow", Level.LOW: "dark_orange", Level.CRITICAL: "red"}
-_WIDE: Final = 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ def walk(made: Walk, console: Console) -> None:
 
 
 def _steps(agent: Any, made: Walk, run: Scope) -> tuple[Table, BaseMessage | None]:
-    table, last, before = Table(title="what the agent did", title_justify="left"), None, 0
-    for name, width in (("step", None), ("what", _WIDE), ("cost", None), ("left", None), ("level", None)):
-        table.add_column(name, max_width=width, overflow="fold")
+    table, last, before = Table(box=SIMPLE, show_lines=True, expand=True), None, 0
+    for name in ("", "what", "cost", "left", "level"):
+        table.add_column(name, ratio=1 if name == "what" else None, no_wrap=name != "what")
     for number, message in enumerate(_messages(agent, made.question), 1):
         charges = run.charges
-        cost = ", ".join(_cost(charge.spend) for charge in charges[before:])
+        cost = "\n".join(_cost(charge.spend) for charge in charges[before:])
         table.add_row(str(number), _what(message), cost, _left(run), f"[{_COLOURS[run.level]}]{run.level}[/]")
         before, last = len(charges), message
     return table, last
@@ -94,13 +94,16 @@ def _what(message: BaseMessage) -> str:
 def _cost(spend: Mapping[str, Any] | None) -> str:
     if spend is None:
         return "?"
-    tokens = f"{spend['input_tokens']} in, {spend['output_tokens']} out" if spend["llm_calls"] else "1 search"
-    return f"{tokens}, {_dollars(spend['usd'])}" if spend["usd"] else tokens
+    what = f"{spend['input_tokens']} in, {spend['output_tokens']} out" if spend["llm_calls"] else "1 tool call"
+    return f"{what}\n{_dollars(spend['usd'])}" if spend["usd"] else what
 
 
 def _left(run: Scope) -> str:
-    left = run.remaining
-    return ", ".join(f"{_dollars(n) if name == 'usd' else n} {name.replace('_', ' ')}" for name, n in left.items())
+    return "\n".join(_dollars(n) if name == "usd" else f"{n} {_short(name)}" for name, n in run.remaining.items())
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("tool:").replace("_", " ")
 
 
 def _dollars(amount: Any) -> str:

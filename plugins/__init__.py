@@ -9,19 +9,20 @@ agent = create_agent(model, tools=[search], middleware=[BudgetMiddleware(Budget(
 """
 
 from ._ends import AtEnd
-from ._errors import GraphBudgetExceeded, GraphBudgetTooSmall
+from ._errors import BudgetDrained, GraphBudgetExceeded, GraphBudgetTooSmall
 from ._extract import AnswerKind, answer_kind, best_sentences, extract_answer
-from ._metering import METER, BudgetMeter
+from ._metering import METER, BudgetMeter, metered
 from ._middleware import BudgetMiddleware, BudgetState
 from ._node import budgeted
 from ._tool_gate import ToolGate
-from ._tool_node import BudgetToolNode, tool_wrappers
+from ._tool_node import BudgetToolNode, ToolsAtEnd, tool_wrappers
 from ._words import Passage, content_terms, next_queries, read_passages, uncovered_terms
 
 __all__ = [
     "METER",
     "AnswerKind",
     "AtEnd",
+    "BudgetDrained",
     "BudgetMeter",
     "BudgetMiddleware",
     "BudgetState",
@@ -30,11 +31,13 @@ __all__ = [
     "GraphBudgetTooSmall",
     "Passage",
     "ToolGate",
+    "ToolsAtEnd",
     "answer_kind",
     "best_sentences",
     "budgeted",
     "content_terms",
     "extract_answer",
+    "metered",
     "next_queries",
     "read_passages",
     "tool_wrappers",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from budgetkit import PriceUnknown, Spend, Usage
@@ -22,11 +22,12 @@ class Costing:
     model: str
     provider: str | None
     money: Money
+    priced: bool = field(init=False)
+    """Whether dollars can be told."""
 
-    @property
-    def priced(self) -> bool:
-        """Whether dollars can be told."""
-        return self.money.prices.has(self.model, provider=self.provider)
+    def __post_init__(self) -> None:
+        """Look the price up, once."""
+        object.__setattr__(self, "priced", self.money.prices.has(self.model, provider=self.provider))
 
     def require_price(self) -> None:
         """Refuse a model without a price under a dollar limit, unless the user allows it.
@@ -69,7 +70,10 @@ class Costing:
         return Spend.from_units({**units, "usd": self.money.prices.cost(self.model, usage, provider=self.provider)})
 
     def estimate(
-        self, prompt: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], answer: Sequence[Mapping[str, Any]]
+        self,
+        prompt: Sequence[Mapping[str, Any]],
+        tools: Sequence[Mapping[str, Any]],
+        answer: Sequence[Mapping[str, Any]],
     ) -> Spend:
         """What a call probably cost that nobody reserved and no usage was told of; marked as an estimate."""
         count = self.money.counter.count

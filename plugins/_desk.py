@@ -2,83 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage, SystemMessage
-
-from budgetkit import AccountState, Budget, BudgetTooSmall, Spend
+from budgetkit import BudgetTooSmall, Spend
 
 from ._costing import Costing
-from ._in_flight import Money
-from ._model_info import cap_of, most_output, name_of, provider_of
-from ._prompt import Schemas, plain
-from ._wrap_up import Findings, final_prompt
+from ._model_info import cap_of, choices_of, most_output, name_of, provider_of
+from ._prompt_counts import PromptCounts
+from ._room import Room
+from ._wrap_up import Findings, final_prompt, shortest_prompt
 
-__all__ = ["Ask", "Desk", "LastCall", "Plan", "Room"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage, SystemMessage
+
+    from budgetkit import Budget
+
+    from ._in_flight import Money
+
+__all__ = ["SHARE", "Ask", "Desk", "LastCall", "Plan"]
 
 _FLOOR: Final = 16
+"""Output tokens below which a call is refused rather than clamped."""
 _OVERHEAD: Final = 96
+"""Input tokens that the final prompt may need beyond the conversation: its instruction and headings."""
 _MOST: Final = 4096
-_SHARE: Final = 4
+"""Output tokens that a model may write, if it does not say itself."""
+SHARE: Final = 4
+"""A call without a cap of its own may write one part in so many of what is left."""
+_LEAST_SHARE: Final = 512
+"""... but at least so many tokens, where there are so many."""
+_QUESTIONS_KEPT: Final = 256
 _TIME_SHARE: Final = 10
 _MOST_TIME: Final = 30_000
-_NO_KEEP: Final = Spend()
+"""Of the time one part in so many is kept for the answer, at most so many milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A model call as the graph wants it."""
+    """A model call as the graph wants it.
+
+    Attributes:
+        costing: the model at its price.
+        tokens_in: the counted prompt.
+        cap: output tokens, if the user set a cap.
+        most: output tokens that the model may write at most.
+        choices: how many answers the call asks for; cap and most hold for each of them.
+    """
 
     costing: Costing
     tokens_in: int
     cap: int | None
     most: int
+    choices: int = 1
+
+    def asked(self, tokens_in: int, cap: int | None) -> Spend:
+        """The worst case of this call with such a prompt and such a cap."""
+        return self.costing.asked(tokens_in, None if cap is None else cap * self.choices)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The same call as the budget allows it: what to set aside, what to keep, and where the output ends."""
+    """The same call as the budget allows it.
+
+    Attributes:
+        asked: what to set aside.
+        keep: what to keep for the answer; None leaves what is kept as it is.
+        cap: where the output ends.
+        ours: the same, if it is not the user's own cap.
+    """
 
     asked: Spend
     keep: Spend | None
     cap: int | None
+    ours: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class LastCall:
-    """The final call: its prompt and its price."""
+    """The final call: its prompt, its price, and where its output ends."""
 
     messages: list[BaseMessage]
     asked: Spend
-    cap: int
-
-
-class Room:
-    """The least that is left over a chain of accounts, net of what ancestors keep for their own answers."""
-
-    def __init__(self, states: tuple[AccountState, ...]) -> None:
-        self.own = states[-1]
-        self._left: dict[str, int] = {}
-        for state in states:
-            for name in state.limits:
-                kept = 0 if state is self.own else state.kept.in_units(name)
-                left = max(0, (state.left(name) or 0) - kept)
-                self._left[name] = min(left, self._left.get(name, left))
-
-    def __getitem__(self, name: str) -> int | None:
-        return self._left.get(name)
-
-    def less(self, keep: Spend) -> dict[str, int]:
-        """What is left once ``keep`` is set aside."""
-        return {name: max(0, left - keep.in_units(name)) for name, left in self._left.items()}
-
-    def empty_tools(self) -> set[str]:
-        """Names of tools that have no call left; "*" if none may be called at all."""
-        empty = {name.removeprefix("tool:") for name, left in self._left.items() if name.startswith("tool:") and not left}
-        return empty | ({"*"} if self._left.get("tool_calls") == 0 else set())
+    cap: int | None
 
 
 class Desk:
@@ -92,124 +101,168 @@ class Desk:
     """
 
     def __init__(self, budget: Budget, money: Money, *, answer_tokens: int, keeps: bool) -> None:
-        self.money = money
-        self._given = budget.answer_reserve
+        self._money = money
+        self._given = budget.answer_reserve.as_units() if budget.answer_reserve else {}
         self._limits = frozenset(budget.limits_in_units)
         self._answer_tokens = answer_tokens
         self._keeps = keeps
-        self._schemas = Schemas()
+        self._counts = PromptCounts(money.counter)
+        self._least: dict[tuple[str, str, int], int] = {}
 
-    def ask(
-        self, model: BaseChatModel, messages: Sequence[BaseMessage], tools: Sequence[Any], settings: dict[str, Any]
-    ) -> Ask:
-        """Count a call's prompt and find its price."""
-        name = name_of(model)
-        costing = Costing(name, provider_of(model), self.money)
+    def costing(self, model: BaseChatModel) -> Costing:
+        """The model at its price.
+
+        Raises:
+            PriceUnknown: it has none, and dollars are limited.
+        """
+        costing = Costing(name_of(model), provider_of(model), self._money)
         if "usd" in self._limits:
             costing.require_price()
-        counted = self.money.counter.count(plain(messages), tools=self._schemas.of(tools), model=name)
-        return Ask(costing, counted.tokens, cap_of(model, settings), most_output(model) or _MOST)
+        return costing
 
-    def plan(self, states: tuple[AccountState, ...], ask: Ask, least_in: int) -> Plan:
+    def ask(
+        self,
+        model: BaseChatModel,
+        messages: Sequence[BaseMessage],
+        tools: Sequence[Any],
+        settings: Mapping[str, Any],
+    ) -> Ask:
+        """Count a call's prompt and find its price."""
+        costing = self.costing(model)
+        tokens_in = self._counts.of(costing.model, messages, tools)
+        most, choices = most_output(model) or _MOST, choices_of(model, settings)
+        return Ask(costing, tokens_in, cap_of(model, settings), most, choices)
+
+    def least(self, model: BaseChatModel, question: str, tools: Sequence[Any]) -> int:
+        """Tokens of the shortest final prompt: the instruction and the question."""
+        key = name_of(model), question, id(tools) if tools else 0
+        if key not in self._least:
+            if len(self._least) >= _QUESTIONS_KEPT:
+                self._least.clear()
+            self._least[key] = self._counts.of(key[0], shortest_prompt(question), tools)
+        return self._least[key]
+
+    def plan(self, room: Room, ask: Ask, least_in: int, *, share: int = SHARE) -> Plan:
         """What to set aside for an ordinary call; the ledger is the judge of whether it fits.
 
         Args:
-            states: the accounts from the root down.
+            room: what is left.
             ask: the call.
             least_in: tokens of the shortest final prompt.
+            share: a call without a cap of its own may write one part in so many of what is left.
 
         Raises:
             BudgetTooSmall: nothing was spent yet, and not even one answer can be paid.
         """
-        room = Room(states)
-        keep = self._keep(room, ask, least_in) if self._keeps else None
-        if keep is not None:
-            self._refuse_too_small(room, ask, least_in)
-        left = room.less(keep or _NO_KEEP)
-        return Plan(ask.costing.asked(ask.tokens_in, cap := _cap(left, ask)), keep, cap)
+        _refuse_too_small(room, ask, least_in)
+        keep = self._keep(room, ask, least_in) if self._keeps else Spend()
+        cap = _cap(room.less(keep), ask, share)
+        ours = cap if ask.cap is None or (cap or 0) < ask.cap else None
+        return Plan(ask.asked(ask.tokens_in, cap), _both(room.above, keep) if self._keeps else None, cap, ours)
 
     def _keep(self, room: Room, ask: Ask, least_in: int) -> Spend:
         """The final call's own worst case, which grows with the conversation.
 
         At most half of what is left is kept beyond the shortest final call: findings can be cut to fit.
         """
-        full_in, out, worst = ask.tokens_in + _OVERHEAD, self._answer_tokens, ask.costing.worst
+        full_in, out = ask.tokens_in + _OVERHEAD, self._answer_tokens * ask.choices
+        worst = ask.costing.worst if "usd" in self._limits else _free
         keep = {
             "llm_calls": 1,
             "input_tokens": _half(full_in, room["input_tokens"], least_in),
             "output_tokens": _half(out, room["output_tokens"], _FLOOR),
             "total_tokens": _half(full_in + out, room["total_tokens"], least_in + _FLOOR),
             "usd": _half(worst(full_in, out), room["usd"], worst(least_in, _FLOOR)),
-        }
-        if (seconds := room.own.limits.get("seconds")) is not None:
-            keep["seconds"] = min(seconds // _TIME_SHARE, _MOST_TIME)
-        given = self._given.as_units() if self._given is not None else {}
-        return Spend.from_units({name: given.get(name, n) for name, n in keep.items() if name in self._limits})
-
-    def _refuse_too_small(self, room: Room, ask: Ask, least_in: int) -> None:
-        if room.own.spent.in_units("llm_calls") or room.own.reserved:
-            return
-        least = ask.costing.asked(least_in, min(_FLOOR, ask.cap or _FLOOR))
-        for name, need in least.as_units().items():
-            limit = room.own.limits.get(name)
-            if limit is not None and need > limit:
-                raise BudgetTooSmall(
-                    resource=name,
-                    account=room.own.account,
-                    limit=limit,
-                    spent=room.own.spent.in_units(name),
-                    reserved=0,
-                    asked=need,
-                )
-
-    def least_in(self, model: BaseChatModel, findings: Findings) -> int:
-        """Tokens of the shortest final prompt: the instruction and the question."""
-        shortest = final_prompt(replace(findings, entries=()), None, lambda _: True) or []
-        return self.money.counter.count(plain(shortest), model=name_of(model)).tokens
+            "seconds": min(room.own.limits.get("seconds", 0) // _TIME_SHARE, _MOST_TIME),
+        } | self._given
+        return Spend.from_units({name: n for name, n in keep.items() if name in self._limits})
 
     def last_call(
+        self, room: Room, ask: Ask, findings: Findings, system: SystemMessage | None, tools: Sequence[Any]
+    ) -> LastCall | None:
+        """The final call, as large as what is left pays for; None if not even the shortest is paid.
+
+        Args:
+            room: what is left, the answer reserve included.
+            ask: the shortest final call.
+            findings: what to answer from.
+            system: the user's own system prompt, kept if it fits.
+            tools: schemas that are sent along all the same, as for structured output.
+        """
+        left = room.less(Spend())
+        made = [self._last(left, ask, findings, system, tools, out) for out in self._last_caps(_cap(left, ask))]
+        return max(made, key=_length, default=None)
+
+    def _last_caps(self, most: int | None) -> list[int | None]:
+        """Where the answer may end, the longest first: what it does not get is left for findings."""
+        if most is None:
+            return [None]
+        return list(dict.fromkeys((most, min(most, self._answer_tokens), min(most, self._answer_tokens // SHARE))))
+
+    def _last(
         self,
-        states: tuple[AccountState, ...],
-        model: BaseChatModel,
+        left: Mapping[str, int],
+        ask: Ask,
         findings: Findings,
         system: SystemMessage | None,
-        cap: int | None,
+        tools: Sequence[Any],
+        out: int | None,
     ) -> LastCall | None:
-        """The final call, as large as what is left pays for; None if not even the shortest is paid."""
-        costing = Costing(name_of(model), provider_of(model), self.money)
-        left = Room(states).less(_NO_KEEP)
-        least_in = self.least_in(model, findings)
-        ask = Ask(costing, least_in, min(self._answer_tokens, cap or self._answer_tokens), self._answer_tokens)
-        out = _cap(left, ask)
-        if out is None or out < min(_FLOOR, ask.cap or _FLOOR) or left.get("llm_calls", 1) < 1:
-            return None
-        count = self._counter(name_of(model))
-        prompt = final_prompt(findings, system, lambda messages: _fits(left, costing, count(messages), out))
-        return None if prompt is None else LastCall(prompt, costing.asked(count(prompt), out), out)
+        def asked(messages: list[BaseMessage]) -> Spend:
+            return ask.asked(self._counts.of(ask.costing.model, messages, tools), out)
 
-    def _counter(self, model: str) -> Callable[[Sequence[BaseMessage]], int]:
-        return lambda messages: self.money.counter.count(plain(messages), model=model).tokens
+        prompt = final_prompt(findings, system, lambda messages: _fits(left, asked(messages)))
+        return None if prompt is None else LastCall(prompt, asked(prompt), out)
 
 
-def _cap(left: dict[str, int], ask: Ask) -> int | None:
-    """Where the output ends: the user's own cap or a quarter of what is left, lowered to what fits; None if unlimited.
+def _length(call: LastCall | None) -> int:
+    """How much the final prompt says; the first of the longest is taken, so that the answer may be long as well."""
+    return -1 if call is None else sum(len(message.text) for message in call.messages)
+
+
+def _refuse_too_small(room: Room, ask: Ask, least_in: int) -> None:
+    """Say before anything is spent that not even one answer can be paid."""
+    own = room.own
+    if own.spent.in_units("llm_calls") or own.reserved or room.above:
+        return
+    least = ask.asked(least_in, min(_FLOOR, ask.cap or _FLOOR))
+    for name, need in least.as_units().items():
+        limit = own.limits.get(name, need)
+        if need > limit:
+            spent = own.spent.in_units(name)
+            raise BudgetTooSmall(resource=name, account=own.account, limit=limit, spent=spent, reserved=0, asked=need)
+
+
+def _both(above: Spend, keep: Spend) -> Spend:
+    return above + keep if above else keep
+
+
+def _cap(left: Mapping[str, int], ask: Ask, share: int = SHARE) -> int | None:
+    """Where the output ends: the user's own cap or a share of what is left, lowered to what fits; None if unlimited.
 
     Never below a floor: a call that could say nothing is refused by the ledger instead.
     """
-    rooms = [left[name] - spent for name, spent in (("output_tokens", 0), ("total_tokens", ask.tokens_in)) if name in left]
+    spent = {"output_tokens": 0, "total_tokens": ask.tokens_in}
+    rooms = [left[name] - n for name, n in spent.items() if name in left]
     if not rooms and "usd" not in left:
         return ask.cap
-    room = max(0, min(rooms, default=ask.most))
+    most = ask.most * ask.choices
+    room = max(0, min(rooms, default=most))
     if "usd" in left:
-        room = max(0, ask.costing.most_output(left["usd"], ask.tokens_in, min(room, ask.most)))
-    wanted = ask.cap or min(ask.most, max(room // _SHARE, 512))
+        room = max(0, ask.costing.most_output(left["usd"], ask.tokens_in, min(room, most)))
+    room //= ask.choices
+    wanted = ask.cap or min(ask.most, max(room // share, _LEAST_SHARE))
     return max(min(wanted, room), min(_FLOOR, wanted))
+
+
+def _free(_tokens_in: int, _tokens_out: int) -> int:
+    """The price where nobody counts dollars."""
+    return 0
 
 
 def _half(wanted: int, left: int | None, least: int) -> int:
     return wanted if left is None else min(wanted, max(least, left // 2))
 
 
-def _fits(left: dict[str, int], costing: Costing, tokens_in: int, tokens_out: int) -> bool:
-    asked = costing.asked(tokens_in, tokens_out).as_units()
-    return all(n <= left.get(name, n) for name, n in asked.items())
+def _fits(left: Mapping[str, int], asked: Spend) -> bool:
+    return all(n <= left.get(name, n) for name, n in asked.as_units().items())

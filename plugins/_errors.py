@@ -8,7 +8,6 @@ from langgraph.errors import GraphBubbleUp, GraphDrained
 
 from budgetkit import BudgetExceeded, BudgetTooSmall
 
-
 __all__ = ["BudgetDrained", "GraphBudgetExceeded", "GraphBudgetTooSmall", "in_graph"]
 
 
@@ -17,8 +16,8 @@ class GraphBudgetExceeded(BudgetExceeded, GraphBubbleUp):
     """A `BudgetExceeded` that no tool node, retry, fallback or error handler swallows.
 
     LangGraph re-raises its own control-flow errors before it looks at anybody's error policy; being one of them is
-    the only way out through ``handle_tool_errors``, ``RetryPolicy`` and the retry middlewares. ``except BudgetExceeded``
-    catches it like any other.
+    the only way out through ``handle_tool_errors``, ``RetryPolicy`` and the retry middlewares.
+    ``except BudgetExceeded`` catches it like any other.
     """
 
 

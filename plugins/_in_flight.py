@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -85,7 +85,29 @@ def _offline_counter() -> TokenCounter:
     return default_counter()
 
 
+@final
+class Place:
+    """A model call that was set aside for a node whose calls no wrapper sees: the first one made inside takes it."""
+
+    __slots__ = ("_free",)
+
+    def __init__(self, reservation: Reservation) -> None:
+        self._free = [reservation]
+
+    def take(self, account: Account | None = None) -> Reservation | None:
+        """The reservation, once; None if it is taken, or is another account's."""
+        try:
+            reservation = self._free.pop()  # atomic, so that two threads never both take it
+        except IndexError:
+            return None
+        if account is None or reservation.account == account:
+            return reservation
+        self._free.append(reservation)
+        return None
+
+
 _call: ContextVar[InFlight | None] = ContextVar("budgetkit_call", default=None)
+_place: ContextVar[Place | None] = ContextVar("budgetkit_place", default=None)
 _money: ContextVar[Money | None] = ContextVar("budgetkit_money", default=None)
 
 
@@ -106,8 +128,24 @@ def outer_call(key: str) -> InFlight | None:
     return call if call is not None and call.key == key and not (call.started or call.handed_over) else None
 
 
+def take_place(account: Account) -> Reservation | None:
+    """What was set aside on this account for the first model call of the node that this context is in."""
+    place = _place.get()
+    return place.take(account) if place is not None else None
+
+
 @contextmanager
-def flying(call: InFlight) -> Iterator[InFlight]:
+def holding_place(place: Place) -> Generator[None]:
+    """Leave a place to the first model call inside."""
+    token = _place.set(place)
+    try:
+        yield
+    finally:
+        _place.reset(token)
+
+
+@contextmanager
+def flying(call: InFlight) -> Generator[InFlight]:
     """Make this the call under way."""
     token = _call.set(call)
     try:
@@ -117,7 +155,7 @@ def flying(call: InFlight) -> Iterator[InFlight]:
 
 
 @contextmanager
-def paying(money: Money) -> Iterator[None]:
+def paying(money: Money) -> Generator[None]:
     """Price what is metered in this context with these books."""
     token = _money.set(money)
     try:

@@ -7,7 +7,7 @@ wrapper, errors and cancellations.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast, final
@@ -36,10 +36,16 @@ __all__ = ["METER", "BudgetMeter", "metered"]
 class BudgetMeter(BaseCallbackHandler):
     """Records what model calls used, on the scope that was open when they started.
 
-    An open scope brings it along by itself. Hand it over as a callback only where LangChain's context does not reach.
+    An open scope brings it along by itself, if LangChain or this package was imported before it was opened; where both
+    are first imported inside the scope, importing this package first is enough. Hand it over as a callback only where
+    LangChain's context does not reach.
+
+    A call without usage is booked at an estimate of its prompt and of what came back. So is a call that failed or was
+    cancelled, unless the provider turned it away. Retries inside a provider's own client are not seen by anybody.
     """
 
     raise_error = False
+    ignore_chain = ignore_agent = ignore_retriever = ignore_retry = ignore_custom_event = True
     run_inline = True  # in the caller's own context: it must see the caller's scope, also in async code
 
     def __init__(self) -> None:
@@ -57,13 +63,13 @@ class BudgetMeter(BaseCallbackHandler):
         """A text completion model is about to be called."""
         self._watch(run_id, prompts, serialized, kwargs)
 
-    def on_llm_new_token(self, token: str, *, chunk: Any = None, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_new_token(self, *_: object, chunk: object = None, run_id: UUID, **__: Any) -> None:
         """A piece of a stream arrived."""
         watch = self._watched.get(run_id.int)
-        if watch is not None and chunk is not None:
+        if watch is not None:
             watch.stream.see(getattr(chunk, "message", None))
 
-    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_: Any) -> None:
         """The model answered."""
         watch = self._watched.pop(run_id.int, None)
         if watch is None:
@@ -77,6 +83,8 @@ class BudgetMeter(BaseCallbackHandler):
         elif not cached:
             self._charge(watch, watch.guess(response), run_id.int)
             self._warn_of_silence(watch.costing.model)
+        elif watch.place:
+            self._charge(watch, Spend(), run_id.int)
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """The call failed, was cancelled, or its stream was cut: billed all the same, as far as anybody can tell."""
@@ -95,7 +103,9 @@ class BudgetMeter(BaseCallbackHandler):
         reserved = current_model_call()
         call = reserved if reserved is not None and reserved.takes(run_id) else None
         dropped = ref(run_id, partial(self._dropped, key))
-        self._watched[key] = Watch(scope, call, current_money(), prompt, serialized, kwargs, dropped)
+        place = take_place(scope.account) if call is None else None
+        about = Watch(scope, call, current_money(), prompt, serialized, kwargs, dropped, place.id if place else None)
+        self._watched[key] = about
         if reserved is not call:
             _warn_of_order()
 
@@ -107,7 +117,8 @@ class BudgetMeter(BaseCallbackHandler):
 
     def _charge(self, watch: Watch, spend: Spend, key: int) -> None:
         label = f"model:{watch.costing.model}"
-        watch.scope.ledger.charge(watch.scope.account, spend, id=f"llm:{UUID(int=key)}", label=label)
+        run = watch.place or f"llm:{UUID(int=key)}"
+        watch.scope.ledger.charge(watch.scope.account, spend, id=run, label=label)
 
     def _tell_siblings(self, watch: Watch) -> None:
         """The prompts of one text-completion request are runs of their own, and only the first carries the usage."""
@@ -125,7 +136,7 @@ class BudgetMeter(BaseCallbackHandler):
 
 
 @contextmanager
-def metered(*, prices: PriceBook | None = None, counter: TokenCounter | None = None) -> Iterator[None]:
+def metered(*, prices: PriceBook | None = None, counter: TokenCounter | None = None) -> Generator[None]:
     """Say at what prices an open scope meters what no plug-in of its own pays for.
 
     ```python

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, NotRequired
-from uuid import uuid4
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse
 from langchain.agents.middleware.types import PrivateStateAttr
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import RemoveMessage, ToolMessage
+from langgraph.graph.message import REMOVE_ALL_MESSAGES  # pyright: ignore[reportMissingTypeStubs]  # it has types of its own
 from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.types import Command
 
@@ -18,8 +18,10 @@ from ._desk import Desk
 from ._ends import AtEnd, check_at_end
 from ._in_flight import Money, paying
 from ._model_gate import ModelGate
+from ._refused import unanswered, with_answers
 from ._runs import RUN_KEY, Per, Runs
 from ._tool_gate import ToolGate, ToolUnits
+from ._ways import AWAITING, BLOCKING, Way, finish
 
 __all__ = ["BudgetMiddleware", "BudgetState"]
 
@@ -58,7 +60,7 @@ class BudgetMiddleware(AgentMiddleware[BudgetState, Any, Any]):
         name: tells two budgets on one agent apart.
 
     Raises:
-        ValueError: an unknown end.
+        ValueError: an unknown end, or no room for an answer.
         PriceUnknown: at the first call, under a dollar limit: the model has no price.
         BudgetTooSmall: at the first call: not even one answer can be paid. Nothing was spent.
     """
@@ -82,6 +84,8 @@ class BudgetMiddleware(AgentMiddleware[BudgetState, Any, Any]):
         """See the class."""
         super().__init__()
         check_at_end(at_end)
+        if answer_tokens < 1:
+            raise ValueError(f"answer_tokens={answer_tokens!r} is no room for an answer: use 1 or more")
         money = Money.of(prices, counter)
         self.budget = budget
         self._name = name
@@ -96,9 +100,20 @@ class BudgetMiddleware(AgentMiddleware[BudgetState, Any, Any]):
         """The name of the middleware's nodes in the graph."""
         return f"BudgetMiddleware[{self._name}]"
 
+    @property
+    def ledger(self) -> Ledger:
+        """Where runs on a thread are recorded outside of an open scope; for a top-up by code after a drain."""
+        return self._runs.ledger
+
     def before_agent(self, state: BudgetState, runtime: Any) -> dict[str, Any]:
-        """Name the run; a resumed run does not come through here again, and keeps its name."""
-        return {RUN_KEY: uuid4().hex}
+        """Name the run; a resumed run does not come through here again, and keeps its name.
+
+        Tool calls that an earlier run of the thread left open (it was drained, or raised) are answered.
+        """
+        update: dict[str, Any] = {RUN_KEY: self._runs.new_key(runtime)}
+        if unanswered(state["messages"]):
+            update["messages"] = [RemoveMessage(REMOVE_ALL_MESSAGES), *with_answers(state["messages"])]
+        return update
 
     async def abefore_agent(self, state: BudgetState, runtime: Any) -> dict[str, Any]:
         """Async twin."""
@@ -108,17 +123,20 @@ class BudgetMiddleware(AgentMiddleware[BudgetState, Any, Any]):
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """Reserve, clamp, call, settle; or end."""
-        run = self._runs.of(request.state, request.runtime)
-        with run.scope.entered(), paying(self._money):
-            return self._models.call(run, request, handler)
+        return finish(self._call(BLOCKING, request, handler))
 
     async def awrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Awaitable[ModelResponse[Any]]]
     ) -> ModelResponse[Any]:
         """Async twin."""
-        run = await self._runs.aof(request.state, request.runtime)
+        return await self._call(AWAITING, request, handler)
+
+    async def _call(
+        self, way: Way, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], Any]
+    ) -> ModelResponse[Any]:
+        run = await self._runs.of(way, request.state, request.runtime)
         with run.scope.entered(), paying(self._money):
-            return await self._models.acall(run, request, handler)
+            return await self._models.call(way, run, request, handler)
 
     def wrap_tool_call(
         self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]

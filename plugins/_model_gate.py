@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from langchain.agents.middleware import ModelRequest, ModelResponse
-from langchain_core.messages import AIMessage, BaseMessage
-from langgraph.types import interrupt
+from langchain_core.messages import AIMessage
+from langgraph.errors import GraphBubbleUp
 
-from budgetkit import AccountState, BudgetExceeded, BudgetTooSmall, Reservation, Spend
+from budgetkit import BudgetExceeded, BudgetTooSmall, Spend
 
-from ._costing import Costing, unsent
-from ._desk import Ask, Desk, LastCall, Plan, Room
-from ._ends import MARK, AtEnd, leave, mark, notice, question, refused_rounds, top_up_of, used_up
+from ._costing import unsent
+from ._cut import too_short, was_cut
+from ._desk import SHARE
+from ._ends import MARK, AtEnd, ask_person, leave, mark, notice
 from ._errors import in_graph
-from ._in_flight import MODEL, InFlight, flying, outer_call
+from ._in_flight import MODEL, InFlight, outer_call
 from ._model_info import cap_settings
-from ._paying import OutOfTime, Paid, awithin, out_of_time, within
-from ._runs import Run
-from ._tracker import with_policy
+from ._paying import pay, take_over
+from ._refused import still_barred, used_up
+from ._room import Room
+from ._structured import StructuredOutput
+from ._tracker import Policy
 from ._usage_of import from_message
-from ._wrap_up import Findings, findings_of, free_answer
+from ._wrap_up import Findings, findings_of, free_answer, question_of, shortest_prompt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from langchain_core.messages import BaseMessage
+
+    from budgetkit import AccountState, Usage
+
+    from ._costing import Costing
+    from ._desk import Desk
+    from ._runs import Run
+    from ._ways import Way
 
 __all__ = ["ModelGate"]
 
 Request = ModelRequest[Any]
 Response = ModelResponse[Any]
+
+_ONLY_WITH_TOOLS: Final = {"tool_choice", "parallel_tool_calls"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +52,10 @@ class _Step:
     """One model call, ready to be reserved and sent."""
 
     request: Request
-    ask: Ask
-    plan: Plan
+    costing: Costing
+    asked: Spend
+    keep: Spend | None
+    ours: int | None = None
 
 
 @final
@@ -46,122 +64,112 @@ class ModelGate:
 
     def __init__(self, desk: Desk, *, at_end: AtEnd, tracker: bool) -> None:
         self._desk = desk
-        self._at_end = at_end
+        self._at_end: AtEnd = at_end
         self._tracker = tracker
+        self._structured = StructuredOutput()
+        self._policy = Policy()
         self._warned = False
 
-    # -- sync -------------------------------------------------------------------------------------------------------
-
-    def call(self, run: Run, request: Request, send: Callable[[Request], Response], tries: int = 0) -> Response:
+    async def call(self, way: Way, run: Run, request: Request, send: Callable[[Request], Any]) -> Response:
         """The model's answer, or the end of the budget."""
-        try:
-            step = self._step(run, run.scope.states(), request)
-            if (outer := outer_call(MODEL)) is not None:
-                outer.handed_over = True
-                outer.scope.ledger.release(outer.reservation)
-            reservation = run.scope.reserve(step.plan.asked, label=_label(step.ask.costing), keep=step.plan.keep)
-            return self._paid(run, reservation, step, send)
-        except BudgetExceeded as refusal:
-            more = self._ending(run, refusal)
-            if isinstance(more, Spend):
-                run.scope.ledger.top_up(run.owner, more, id=_ask_id(request, tries))
-                return self.call(run, request, send, tries + 1)
-            return more or self._answer(run, request, send, refusal)
+        asked_before, cut_at = 0, None
+        while True:
+            try:
+                step = self._ordinary(run, await way.states(run.scope), request, cut_at)
+                await take_over(way, outer_call(MODEL))
+                response = await self._paid(way, run, step, send)
+                if not was_cut(response, step.ours):
+                    return response
+                cut_at = step.ours
+            except BudgetExceeded as refusal:
+                end = self._ending(run, refusal)
+                if end is None:
+                    return await self._answer(way, run, request, send, refusal)
+                if not isinstance(end, Spend):
+                    return end
+                await way.top_up(run.scope.ledger, run.owner, end, f"{_place(request)}?{asked_before}")
+                asked_before += 1
 
-    def _paid(self, run: Run, call: Reservation, step: _Step, send: Callable[[Request], Response]) -> Response:
+    async def _paid(self, way: Way, run: Run, step: _Step, send: Callable[[Request], Any]) -> Response:
+        call = await run.reserve(way, step.asked, label=f"model:{step.costing.model}", keep=step.keep)
         flight = InFlight(MODEL, run.scope, call)
-        try:
-            with Paid(run.scope, call, flight) as paid, flying(flight):
-                response = within(call.time_left, lambda: send(step.request))
-                paid.spend = self._spend(step.ask.costing, flight, response)
-        except OutOfTime:
-            raise out_of_time(run.scope.states()) from None
+        response: Response = await pay(
+            way, run, call, flight, lambda: send(step.request), lambda got: self._cost(step.costing, flight, got)
+        )
         return response
 
-    def _answer(
-        self, run: Run, request: Request, send: Callable[[Request], Response], refusal: BudgetExceeded
+    async def _answer(
+        self, way: Way, run: Run, request: Request, send: Callable[[Request], Any], refusal: BudgetExceeded
     ) -> Response:
+        """The last call, from the reserve; an answer in words alone if that is not paid, or comes to nothing."""
         findings = findings_of(request.messages)
-        last = self._last(run.scope.states(), request, findings)
-        if last is None:
+        step = self._last(run, await way.states(run.scope), request, findings)
+        if step is None:
             return _free(findings, refusal)
         try:
-            call = run.scope.reserve(last.asked, label=_label(self._costing(request)), final=True)
-            response = self._paid(run, call, self._last_step(request, last), send)
+            response = await self._paid(way, run, step, send)
         except BudgetExceeded as again:
-            return _free(findings, self._own(run, again, refusal))
-        return _answered(response, findings, refusal)
-
-    # -- async ------------------------------------------------------------------------------------------------------
-
-    async def acall(
-        self, run: Run, request: Request, send: Callable[[Request], Awaitable[Response]], tries: int = 0
-    ) -> Response:
-        """Async twin of `call`."""
-        try:
-            step = self._step(run, await run.scope.astates(), request)
-            if (outer := outer_call(MODEL)) is not None:
-                outer.handed_over = True
-                await outer.scope.ledger.arelease(outer.reservation)
-            reservation = await run.scope.areserve(step.plan.asked, label=_label(step.ask.costing), keep=step.plan.keep)
-            return await self._apaid(run, reservation, step, send)
-        except BudgetExceeded as refusal:
-            more = self._ending(run, refusal)
-            if isinstance(more, Spend):
-                await run.scope.ledger.atop_up(run.owner, more, id=_ask_id(request, tries))
-                return await self.acall(run, request, send, tries + 1)
-            return more or await self._aanswer(run, request, send, refusal)
-
-    async def _apaid(
-        self, run: Run, call: Reservation, step: _Step, send: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
-        flight = InFlight(MODEL, run.scope, call)
-        try:
-            async with Paid(run.scope, call, flight) as paid:
-                with flying(flight):
-                    response = await awithin(call.time_left, lambda: send(step.request))
-                paid.spend = self._spend(step.ask.costing, flight, response)
-        except OutOfTime:
-            raise out_of_time(await run.scope.astates()) from None
-        return response
-
-    async def _aanswer(
-        self, run: Run, request: Request, send: Callable[[Request], Awaitable[Response]], refusal: BudgetExceeded
-    ) -> Response:
-        findings = findings_of(request.messages)
-        last = self._last(await run.scope.astates(), request, findings)
-        if last is None:
+            if not run.owns(again):
+                raise in_graph(again) from None
             return _free(findings, refusal)
-        try:
-            call = await run.scope.areserve(last.asked, label=_label(self._costing(request)), final=True)
-            response = await self._apaid(run, call, self._last_step(request, last), send)
-        except BudgetExceeded as again:
-            return _free(findings, self._own(run, again, refusal))
+        except GraphBubbleUp:
+            raise
+        except Exception:
+            if not findings.passages:
+                raise
+            return _free(findings, refusal)
         return _answered(response, findings, refusal)
 
     # -- the shared core --------------------------------------------------------------------------------------------
 
-    def _step(self, run: Run, states: tuple[AccountState, ...], request: Request) -> _Step:
+    def _ordinary(self, run: Run, states: tuple[AccountState, ...], request: Request, cut_at: int | None) -> _Step:
         """The request as the budget allows it.
 
+        Args:
+            run: who pays.
+            states: the accounts from the root down.
+            request: what the graph asks for.
+            cut_at: where a cap of ours cut the last try off; now it may write all that is left.
+
         Raises:
-            BudgetExceeded: no tool can be called any more, or the model does not hear that.
+            BudgetExceeded: no tool can be called any more, or the model does not hear that; no more can be written.
         """
-        tools = [_tool_name(tool) for tool in request.tools]
-        if self._at_end in {"answer", "stop"}:
-            refusal = used_up(states, tools) if tools else None
-            if refusal is None and refused_rounds(request.messages) >= (1 if self._at_end == "stop" else 2):
-                refusal = _stubborn(run, states)
-            if refusal is not None:
-                raise refusal
-            empty = Room(states).empty_tools()
-            request = request.override(tools=[t for t, n in zip(request.tools, tools, strict=True) if n not in empty])
+        own = run.own(states)
+        room = Room(states, own, run.above)
+        self._refuse_idle(own, request)
+        changes = self._told(request, room)
+        extra = self._structured.tools(request.response_format)
+        system = changes.get("system_message", request.system_message)
+        prompt = [system, *request.messages] if system else request.messages
+        tools = [*changes.get("tools", request.tools), *extra]
+        ask = self._desk.ask(request.model, prompt, tools, request.model_settings)
+        least_in = self._desk.least(request.model, question_of(request.messages), extra)
+        plan = self._desk.plan(room, ask, least_in, share=SHARE if cut_at is None else 1)
+        if cut_at is not None and plan.cap is not None and plan.cap <= cut_at:
+            raise too_short(states, cut_at)
+        changes |= _capped(request, plan.cap)
+        return _Step(_with(request, changes), ask.costing, plan.asked, plan.keep, plan.ours)
+
+    def _refuse_idle(self, own: AccountState, request: Request) -> None:
+        """Refuse a call that could only ask for what it cannot have."""
+        refusal = None
+        if self._at_end == "answer":
+            tools = [_tool_name(tool) for tool in request.tools]
+            refusal = used_up(own, tools) or still_barred(own, request.messages, rounds=2)
+        elif self._at_end in {"stop", "ask"}:
+            refusal = still_barred(own, request.messages, rounds=1)
+        if refusal is not None:
+            raise refusal
+
+    def _told(self, request: Request, room: Room) -> dict[str, Any]:
+        """What to change in the request: the policy goes in, the tools that have nothing left go out."""
+        changes: dict[str, Any] = {}
+        if self._at_end == "answer" and (empty := room.empty_tools()):
+            tools = [tool for tool in request.tools if _tool_name(tool) not in empty]
+            changes |= {"tools": tools} if tools else {}
         if self._tracker:
-            request = request.override(system_message=with_policy(request.system_message))
-        ask = self._desk.ask(request.model, _prompt(request), request.tools, request.model_settings)
-        least_in = self._desk.least_in(request.model, findings_of(request.messages))
-        plan = self._desk.plan(states, ask, least_in)
-        return _Step(_capped(request, plan.cap), ask, plan)
+            changes["system_message"] = self._policy.after(request.system_message)
+        return changes
 
     def _ending(self, run: Run, refusal: BudgetExceeded) -> Spend | Response | None:
         """What the chosen end does: leave the graph, a notice, a person's top-up; None for an answer."""
@@ -170,82 +178,72 @@ class ModelGate:
         leave(self._at_end, refusal)
         if self._at_end == "stop":
             return ModelResponse(result=[notice(refusal)])
-        return top_up_of(interrupt(question(refusal))) if self._at_end == "ask" else None
+        return ask_person(refusal) if self._at_end == "ask" else None
 
-    def _last(self, states: tuple[AccountState, ...], request: Request, findings: Findings) -> LastCall | None:
-        cap = self._desk.ask(request.model, [], [], request.model_settings).cap
-        return self._desk.last_call(states, request.model, findings, request.system_message, cap)
+    def _last(self, run: Run, states: tuple[AccountState, ...], request: Request, findings: Findings) -> _Step | None:
+        """The final call: without tools, its prompt cut to what is left, the reserve included."""
+        extra = self._structured.tools(request.response_format)
+        settings = {k: v for k, v in request.model_settings.items() if k not in _ONLY_WITH_TOOLS}
+        least = self._desk.ask(request.model, shortest_prompt(findings.question), extra, settings)
+        room = Room(states, run.own(states), run.above)
+        last = self._desk.last_call(room, least, findings, request.system_message, extra)
+        if last is None:
+            return None
+        final = {"messages": last.messages, "system_message": None, "tools": [], "tool_choice": None}
+        changes = {**final, "model_settings": settings, **_capped(request, last.cap, settings)}
+        return _Step(_with(request, changes), least.costing, last.asked, keep=run.above)
 
-    def _last_step(self, request: Request, last: LastCall) -> _Step:
-        final = request.override(messages=last.messages, system_message=None, tools=[], tool_choice=None)
-        ask = Ask(self._costing(request), 0, last.cap, last.cap)
-        return _Step(_capped(final, last.cap), ask, Plan(last.asked, None, last.cap))
-
-    def _costing(self, request: Request) -> Costing:
-        return self._desk.ask(request.model, [], [], request.model_settings).costing
-
-    def _own(self, run: Run, again: BudgetExceeded, first: BudgetExceeded) -> BudgetExceeded:
-        """The end to name when the last call failed to be paid: ours as it began, an outer one as it came."""
-        if not run.owns(again):
-            raise in_graph(again) from None
-        return first
-
-    def _spend(self, costing: Costing, flight: InFlight, response: Response) -> Spend | None:
+    def _cost(self, costing: Costing, flight: InFlight, response: Response | None) -> Spend | None:
         """What the call cost; None if the provider did not say."""
         if flight.cached:
             return Spend()
-        if flight.error is not None:  # the answer is of a further run, which is metered by itself
+        if flight.error is not None:
             return costing.unsent() if unsent(flight.error) else None
-        usage = flight.usage if flight.started else _usage(response.result)
-        if usage is None and not self._warned:
+        usage = flight.usage if flight.started else _usage(response.result if response else [])
+        if usage is None:
+            self._warn_of_silence(costing.model)
+            return None
+        return costing.spend(usage)
+
+    def _warn_of_silence(self, model: str) -> None:
+        if not self._warned:
             self._warned = True
             warnings.warn(
-                f"model {costing.model!r} sent no usage, so its calls are booked at their worst case: with ChatOpenAI "
-                "and a base_url of your own, set stream_usage=True",
+                f"model {model!r} sent no usage, so its calls are booked at their worst case: with ChatOpenAI and a "
+                "base_url of your own, set stream_usage=True",
                 stacklevel=2,
             )
-        return None if usage is None else costing.spend(usage)
 
 
-def _prompt(request: Request) -> list[BaseMessage]:
-    return [request.system_message, *request.messages] if request.system_message else list(request.messages)
+def _with(request: Request, changes: dict[str, Any]) -> Request:
+    """What `ModelRequest.override` returns; that one suppresses nine warnings, which takes as long as a step."""
+    made = object.__new__(type(request))
+    vars(made).update(vars(request), **changes)
+    return made
 
 
-def _capped(request: Request, cap: int | None) -> Request:
-    if cap is None:
-        return request
-    return request.override(model_settings={**request.model_settings, **cap_settings(request.model, cap)})
+def _capped(request: Request, cap: int | None, settings: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The change that ends the output at ``cap``; none without one."""
+    settings = request.model_settings if settings is None else settings
+    return {} if cap is None else {"model_settings": {**settings, **cap_settings(request.model, cap)}}
 
 
-def _usage(messages: Sequence[BaseMessage]) -> Any:
+def _usage(messages: Sequence[BaseMessage]) -> Usage | None:
     last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
     return from_message(last) if last else None
 
 
-def _label(costing: Costing) -> str:
-    return f"model:{costing.model}"
-
-
 def _tool_name(tool: Any) -> str:
-    if isinstance(tool, dict):
-        return str(tool.get("name") or tool.get("function", {}).get("name") or tool.get("type"))
-    return str(tool.name)
+    if not isinstance(tool, dict):
+        return str(tool.name)
+    schema = cast("dict[str, Any]", tool)
+    return str(schema.get("name") or schema.get("function", {}).get("name") or schema.get("type"))
 
 
-def _ask_id(request: Request, tries: int) -> str:
-    """The same when the node is entered again after the interrupt, so that a top-up is applied once."""
+def _place(request: Request) -> str:
+    """The same when the node is entered again after an interrupt, so that a top-up is applied once."""
     info = getattr(request.runtime, "execution_info", None)
-    return f"model:{getattr(info, 'checkpoint_ns', '')}?{tries}"
-
-
-def _stubborn(run: Run, states: tuple[AccountState, ...]) -> BudgetExceeded:
-    """The end of a run whose model asks again and again for what it cannot have."""
-    own = next(state for state in states if state.account == run.owner)
-    name = min(own.limits, key=lambda n: (own.left(n) or 0) / max(1, own.limits[n]))
-    spent, reserved = own.spent.in_units(name), own.reserved.in_units(name)
-    return BudgetExceeded(
-        resource=name, account=run.owner, limit=own.limits[name], spent=spent, reserved=reserved, asked=1
-    )
+    return f"model:{getattr(info, 'checkpoint_ns', '')}"
 
 
 def _free(findings: Findings, refusal: BudgetExceeded) -> Response:
@@ -263,8 +261,12 @@ def _answered(response: Response, findings: Findings, refusal: BudgetExceeded) -
     message = next((m for m in reversed(response.result) if isinstance(m, AIMessage)), None)
     if message is None or not message.text.strip():
         return _free(findings, refusal)
-    marked = {**message.response_metadata, MARK: mark("answer", refusal)}
-    clean = message.model_copy(
-        update={"tool_calls": [], "invalid_tool_calls": [], "response_metadata": marked, "additional_kwargs": {}}
-    )
-    return ModelResponse(result=[clean])
+    return ModelResponse(result=[_without_calls(message, refusal)])
+
+
+def _without_calls(message: AIMessage, refusal: BudgetExceeded) -> AIMessage:
+    """The message as an answer: no call in it, in none of the places where providers write them."""
+    update: dict[str, Any] = {"response_metadata": {**message.response_metadata, MARK: mark("answer", refusal)}}
+    if message.tool_calls or message.invalid_tool_calls:
+        update |= {"content": message.text, "tool_calls": [], "invalid_tool_calls": [], "additional_kwargs": {}}
+    return message.model_copy(update=update)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, TypeGuard
 
 from langchain_core.language_models import BaseChatModel
 
-__all__ = ["cap_of", "cap_settings", "most_output", "name_of", "provider_of", "run_model"]
+__all__ = ["cap_of", "cap_settings", "choices_of", "most_output", "name_of", "provider_of", "run_model"]
 
 _PROVIDERS: Final = {
     "ChatOpenAI": "openai",
@@ -41,7 +42,7 @@ def name_of(model: object) -> str:
 
 def provider_of(model: object) -> str | None:
     """The provider's id in the price table; None if unknown, or if the model is behind the user's own URL."""
-    return _provider(type(model).__name__, own_url=bool(getattr(model, _OWN_URL, None)))
+    return _provider(type(model).__name__, own_url=bool(_set_on(model, _OWN_URL)))
 
 
 def run_model(serialized: Mapping[str, Any] | None, metadata: Mapping[str, Any] | None) -> tuple[str, str | None]:
@@ -49,8 +50,8 @@ def run_model(serialized: Mapping[str, Any] | None, metadata: Mapping[str, Any] 
     known = serialized or {}
     kind = str((known.get("id") or [""])[-1])
     name = (metadata or {}).get("ls_model_name")
-    own_url = bool((known.get("kwargs") or {}).get(_OWN_URL))
-    return name if isinstance(name, str) and name else "unknown", _provider(kind, own_url=own_url)
+    settings: Mapping[str, Any] = known.get("kwargs") or {}
+    return name if isinstance(name, str) and name else "unknown", _provider(kind, own_url=bool(settings.get(_OWN_URL)))
 
 
 def _provider(kind: str, *, own_url: bool) -> str | None:
@@ -58,12 +59,27 @@ def _provider(kind: str, *, own_url: bool) -> str | None:
 
 
 def cap_of(model: object, settings: Mapping[str, Any]) -> int | None:
-    """The output cap that the user set, on the call or on the model; None without one."""
-    for name in _CAP_NAMES:
-        for cap in (settings.get(name), getattr(model, name, None)):
-            if isinstance(cap, int) and not isinstance(cap, bool) and cap > 0:
-                return cap
-    return None
+    """The output cap that the user set, on the call or else on the model; None without one."""
+    on_call = (settings.get(name) for name in _CAP_NAMES)
+    on_model = (_set_on(model, name) for name in _CAP_NAMES)
+    return next((cap for cap in chain(on_call, on_model) if _is_cap(cap)), None)
+
+
+def _set_on(model: object, name: str) -> object:
+    """A setting of the model, None without one; to ask a model for an attribute that it lacks takes much longer."""
+    return vars(model).get(name)
+
+
+def _is_cap(cap: object) -> TypeGuard[int]:
+    return isinstance(cap, int) and not isinstance(cap, bool) and cap > 0
+
+
+def choices_of(model: object, settings: Mapping[str, Any]) -> int:
+    """How many answers one call asks for; the output cap holds for each of them."""
+    for many in (settings.get("n"), _set_on(model, "n")):
+        if isinstance(many, int) and many > 0:
+            return many
+    return 1
 
 
 def cap_settings(model: object, cap: int) -> dict[str, int]:

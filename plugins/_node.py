@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, final
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.runtime import get_runtime
 
-from budgetkit import AccountState, Budget, BudgetExceeded, Ledger, PriceBook, TokenCounter
+from budgetkit import BudgetExceeded, Scope
 
-from ._desk import Room
 from ._errors import in_graph
 from ._in_flight import Money, paying
-from ._paying import OutOfTime, awithin, out_of_time, within
+from ._paying import out_of_time
 from ._runs import Per, Run, Runs
+from ._ways import AWAITING, BLOCKING, OutOfTime, Way, finish
+
+if TYPE_CHECKING:
+    from budgetkit import AccountState, Budget, Ledger, PriceBook, TokenCounter
 
 __all__ = ["budgeted"]
 
-T = TypeVar("T")
 Node = Callable[..., Any] | Runnable[Any, Any]
 
 
@@ -60,105 +61,87 @@ def budgeted(
     """
     gate = _Gate(Runs(budget, name=name, per=per, ledger=ledger), Money.of(prices, counter), share, otherwise)
     if isinstance(node, Runnable):
-        return _of_runnable(node, gate)
-    if iscoroutinefunction(node):
+        return _of_runnable(node, gate)  # pyright: ignore[reportUnknownArgumentType]  # of any types
+    if iscoroutinefunction(node) or iscoroutinefunction(getattr(node, "__call__", None)):  # noqa: B004 - the method itself
 
         @wraps(node)
         async def awrapped(*args: Any, **kwargs: Any) -> Any:
-            return await gate.arun(lambda: node(*args, **kwargs), args[0] if args else None)
+            return await gate.run(AWAITING, lambda: node(*args, **kwargs), args[0] if args else None)
 
         return awrapped
 
     @wraps(node)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        return gate.run(lambda: node(*args, **kwargs), args[0] if args else None)
+        return finish(gate.run(BLOCKING, lambda: node(*args, **kwargs), args[0] if args else None))
 
     return wrapped
 
 
 def _of_runnable(node: Runnable[Any, Any], gate: _Gate) -> Runnable[Any, Any]:
     def run(state: Any, config: RunnableConfig) -> Any:
-        return gate.run(lambda: node.invoke(state, config), state)
+        return finish(gate.run(BLOCKING, lambda: node.invoke(state, config), state))
 
     async def arun(state: Any, config: RunnableConfig) -> Any:
-        return await gate.arun(lambda: node.ainvoke(state, config), state)
+        return await gate.run(AWAITING, lambda: node.ainvoke(state, config), state)
 
     return RunnableLambda(run, arun)
 
 
+@final
 class _Gate:
-    """Enters the node's account, sync and async."""
+    """Enters the node's account."""
 
-    def __init__(
-        self, runs: Runs, money: Money, share: Budget | None, otherwise: Callable[[Any], Any] | None
-    ) -> None:
+    def __init__(self, runs: Runs, money: Money, share: Budget | None, otherwise: Callable[[Any], Any] | None) -> None:
         self._runs = runs
         self._money = money
         self._share = share
         self._otherwise = otherwise
 
-    def run(self, send: Callable[[], T], state: Any) -> Any:
-        run = self._runs.of(state, get_runtime())
-        scope = run.scope
+    async def run(self, way: Way, send: Callable[[], Any], state: Any) -> Any:
+        run = await self._runs.of(way, state, _runtime())
+        share = self._share.open("share", parent=run.scope, prepaid=True) if self._share else None
         try:
-            seconds = _time_left(scope.states())
-            with self._inside(run):
-                scope.ledger.start(scope.account)
-                try:
-                    if self._share is None:
-                        return within(seconds, send)
-                    with self._share.open("share", prepaid=True):
-                        return within(seconds, send)
-                finally:
-                    scope.ledger.stop(scope.account)
+            return await self._timed(way, run, share, send)
         except OutOfTime:
-            return self._refused(run, out_of_time(scope.states()), state)
-        except BudgetExceeded as refusal:
-            return self._refused(run, refusal, state)
-
-    async def arun(self, send: Callable[[], Awaitable[T]], state: Any) -> Any:
-        run = await self._runs.aof(state, get_runtime())
-        scope = run.scope
-        try:
-            seconds = _time_left(await scope.astates())
-            with self._inside(run):
-                await scope.ledger.astart(scope.account)
-                try:
-                    if self._share is None:
-                        return await awithin(seconds, send)
-                    async with self._share.open("share", prepaid=True):
-                        return await awithin(seconds, send)
-                finally:
-                    await scope.ledger.astop(scope.account)
-        except OutOfTime:
-            return self._refused(run, out_of_time(await scope.astates()), state)
-        except BudgetExceeded as refusal:
-            return self._refused(run, refusal, state)
-
-    @contextmanager
-    def _inside(self, run: Run) -> Iterator[None]:
-        with run.scope.entered(), paying(self._money):
-            yield
-
-    def _refused(self, run: Run, refusal: BudgetExceeded, state: Any) -> Any:
-        if self._otherwise is None or not run.owns(refusal):
-            raise in_graph(refusal) from None
+            refusal = out_of_time(await way.states(run.scope))
+        except BudgetExceeded as inside:
+            refusal = inside
+        if self._otherwise is None or not (run.owns(refusal) or (share and share.account == refusal.account)):
+            raise in_graph(refusal)
         return self._otherwise(state)
+
+    async def _timed(self, way: Way, run: Run, share: Scope | None, send: Callable[[], Any]) -> Any:
+        states = await way.states(run.scope)
+        seconds = _time_left(states)
+        with run.scope.entered(), paying(self._money), run.holding(run.own(states).kept):
+            async with way.running(run.scope):
+                if share is None:
+                    return await way.within(seconds, send)
+                async with way.opened(share):
+                    return await way.within(seconds, send)
+
+
+def _runtime() -> Any:
+    """The runtime of the graph; None for a node that is called by itself, inside an open scope."""
+    try:
+        return get_runtime()
+    except RuntimeError:
+        return None
 
 
 def _time_left(states: tuple[AccountState, ...]) -> float | None:
-    """Seconds that the node may take; raises for what is used up already, the outermost account first."""
+    """Seconds that the node may take.
+
+    Raises:
+        BudgetExceeded: something is used up already; the outermost account is the one reported.
+    """
     for state in states:
         for name, limit in state.limits.items():
             kept = state.kept.in_units(name)
             if not name.startswith("tool") and limit and (state.left(name) or 0) <= kept:
+                spent, reserved = state.spent.in_units(name), state.reserved.in_units(name) + kept
                 raise BudgetExceeded(
-                    resource=name,
-                    account=state.account,
-                    limit=limit,
-                    spent=state.spent.in_units(name),
-                    reserved=state.reserved.in_units(name) + kept,
-                    asked=1,
+                    resource=name, account=state.account, limit=limit, spent=spent, reserved=reserved, asked=1
                 )
-    left = Room(states)["seconds"]
-    return None if left is None else left / 1000
+    left = [(s.left("seconds") or 0) - s.kept.in_units("seconds") for s in states if "seconds" in s.limits]
+    return min(left) / 1000 if left else None

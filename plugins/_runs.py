@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, final
+from typing import TYPE_CHECKING, Any, Final, Literal, cast, final
 from uuid import uuid4
 
 from budgetkit import MemoryLedger, Scope, Spend, current_scope
@@ -66,7 +66,7 @@ class Run:
         return await way.reserve(ledger, self.scope.account, asked, label=label, keep=keep)
 
     @contextmanager
-    def holding(self, kept: Spend) -> Iterator[None]:
+    def holding(self, kept: Spend) -> Generator[None]:
         """Agents inside leave alone what this one keeps for its answer, should they spend from the same account."""
         token = _held.set((self.owner, kept))
         try:
@@ -105,6 +105,8 @@ class Runs:
         self._per = per
         self._given = ledger
         self.ledger: Ledger = ledger if ledger is not None else MemoryLedger()
+        self._last: Scope | None = None
+        """The account that was opened last; the next step is most often one of the same run."""
 
     def new_key(self, runtime: Any) -> str:
         """The name of a new run."""
@@ -125,7 +127,9 @@ class Runs:
             account, held = scope.account, _held.get()
             return Run(ambient, account, held[1] if held and held[0] == account else _NOTHING)
         own = self._open(state, runtime, ambient)
-        await way.join(own)
+        if not _is_open_as(own, self._last):
+            await way.join(own)
+            self._last = own
         return Run(own, own.account)
 
     def _open(self, state: object, runtime: Any, parent: Scope | None) -> Scope:
@@ -135,13 +139,14 @@ class Runs:
             return Scope(self._budget, ledger, (f"{self._name}-{key}",))
         if self._given is not None and parent.ledger is not self._given:
             raise ValueError(
-                f"the budget has a ledger of its own, and the open scope {parent.name!r} is in another one, so it could "
-                "not be held: open the scope with the same ledger=..., or leave ledger= out here"
+                f"the budget has a ledger of its own and the open scope {parent.name!r} is in another one, so that "
+                "could not be held: open the scope with the same ledger=..., or leave ledger= out here"
             )
         return Scope(self._budget, parent.ledger, (*parent.account, f"{self._name}-{key}"), parent=parent)
 
     def _key(self, state: object, runtime: Any) -> str:
-        key = state.get(RUN_KEY) if self._per == "run" and isinstance(state, Mapping) else None
+        named = self._per == "run" and isinstance(state, Mapping)
+        key = cast("Mapping[str, Any]", state).get(RUN_KEY) if named else None
         if isinstance(key, str):
             return key
         if thread := _thread_of(runtime):
@@ -150,6 +155,10 @@ class Runs:
             f"a budget per={self._per!r} needs a thread to belong to: invoke the graph with a checkpointer and "
             "config={'configurable': {'thread_id': ...}}, or open a scope around it (with budget.open(): ...)"
         )
+
+
+def _is_open_as(scope: Scope, last: Scope | None) -> bool:
+    return last is not None and last.account == scope.account and last.ledger is scope.ledger
 
 
 def _thread_of(runtime: Any) -> str | None:

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, final
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from itertools import count
+from threading import Lock
+from typing import TYPE_CHECKING, Any, cast, final
 
 from langchain_core.messages import ToolMessage
-from langgraph.prebuilt.tool_node import ToolCallRequest
-from langgraph.types import Command, interrupt
+from langgraph.types import Command
 
-from budgetkit import BudgetExceeded, Reservation, Spend
+from budgetkit import BudgetExceeded, Spend
 
-from ._ends import MARK, AtEnd, leave, no_calls_left, question, top_up_of
+from ._commands import update_of, with_update
+from ._ends import AtEnd, leave
 from ._errors import in_graph
-from ._in_flight import InFlight, Money, flying, outer_call, paying
-from ._paying import OutOfTime, Paid, awithin, out_of_time, within
-from ._runs import Run, Runs
+from ._in_flight import InFlight, Money, outer_call, paying
+from ._paying import pay, take_over
+from ._refused import refuse
+from ._runs import RUN_KEY, Run, Runs
 from ._tracker import append, status
+from ._ways import AWAITING, BLOCKING, Way, finish
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Generator
+
+    from langgraph.prebuilt.tool_node import ToolCallRequest
+
+    from budgetkit import Account
 
 __all__ = ["ToolGate", "ToolUnits"]
 
@@ -30,129 +42,115 @@ class ToolGate:
     """The two wrappers of a tool node, on one budget."""
 
     def __init__(
-        self, runs: Runs, money: Money, *, at_end: AtEnd = "answer", tracker: bool = True, units: ToolUnits | None = None
+        self,
+        runs: Runs,
+        money: Money,
+        *,
+        at_end: AtEnd = "answer",
+        tracker: bool = True,
+        units: ToolUnits | None = None,
     ) -> None:
         self._runs = runs
         self._money = money
-        self._at_end = at_end
+        self._at_end: AtEnd = at_end
         self._tracker = tracker
         self._units = dict(units or {})
+        self._ids = _Ids()
 
     def wrap_tool_call(self, request: ToolCallRequest, execute: Callable[[ToolCallRequest], Result]) -> Result:
         """For ``ToolNode(wrap_tool_call=...)``."""
-        run = self._runs.of(request.state, request.runtime)
-        key, asked = _key(request), self._asked(request)
-        if outer := outer_call(key):
-            outer.handed_over = True
-            outer.scope.ledger.release(outer.reservation)
-        with run.scope.entered(), paying(self._money):
-            try:
-                call = self._reserve(run, asked, key, f"tool:{request.tool_call['name']}")
-                result = self._run(run, call, lambda: execute(request))
-            except BudgetExceeded as refusal:
-                result = self._refused(run, refusal, request)
-            return append(result, _block(run, run.scope.states())) if self._tracker else result
+        return finish(self._call(BLOCKING, request, lambda: execute(request)))
 
     async def awrap_tool_call(
         self, request: ToolCallRequest, execute: Callable[[ToolCallRequest], Awaitable[Result]]
     ) -> Result:
         """For ``ToolNode(awrap_tool_call=...)``."""
-        run = await self._runs.aof(request.state, request.runtime)
+        return await self._call(AWAITING, request, lambda: execute(request))
+
+    async def _call(self, way: Way, request: ToolCallRequest, send: Callable[[], Any]) -> Result:
+        run = await self._runs.of(way, request.state, _runtime(request))
         key, asked = _key(request), self._asked(request)
-        if outer := outer_call(key):
-            outer.handed_over = True
-            await outer.scope.ledger.arelease(outer.reservation)
+        await take_over(way, outer_call(key))
         with run.scope.entered(), paying(self._money):
             try:
-                call = await self._areserve(run, asked, key, f"tool:{request.tool_call['name']}")
-                result = await self._arun(run, call, lambda: execute(request))
+                with self._ids.own(run.scope.account, key) as own_id:
+                    result = await self._paid(way, run, key, own_id, asked, f"tool:{request.tool_call['name']}", send)
             except BudgetExceeded as refusal:
-                result = self._refused(run, refusal, request)
-            return append(result, _block(run, await run.scope.astates())) if self._tracker else result
+                result = self._refused(run, refusal, request, asked)
+            if not self._tracker:
+                return result
+            return append(result, status(await way.states(run.scope), run.scope.budget.levels))
 
-    # -- sync -------------------------------------------------------------------------------------------------------
-
-    def _reserve(self, run: Run, asked: Spend, key: str, label: str) -> Reservation:
-        tries = 0
-        while True:
-            try:
-                return run.scope.reserve(asked, id=key, label=label, again=True)
-            except BudgetExceeded as refusal:
-                more = self._ask(run, refusal)
-                if more is None:
-                    raise
-                run.scope.ledger.top_up(run.owner, more, id=f"{key}?{tries}")
-                tries += 1
-
-    def _run(self, run: Run, call: Reservation, send: Callable[[], Result]) -> Result:
-        flight = InFlight(call.id, run.scope, call)
-        try:
-            with Paid(run.scope, call, flight) as paid, flying(flight):
-                result = within(call.time_left, send)
-                paid.spend = call.asked
-        except OutOfTime:
-            raise out_of_time(run.scope.states()) from None
-        return result
-
-    # -- async ------------------------------------------------------------------------------------------------------
-
-    async def _areserve(self, run: Run, asked: Spend, key: str, label: str) -> Reservation:
-        tries = 0
-        while True:
-            try:
-                return await run.scope.areserve(asked, id=key, label=label, again=True)
-            except BudgetExceeded as refusal:
-                more = self._ask(run, refusal)
-                if more is None:
-                    raise
-                await run.scope.ledger.atop_up(run.owner, more, id=f"{key}?{tries}")
-                tries += 1
-
-    async def _arun(self, run: Run, call: Reservation, send: Callable[[], Awaitable[Result]]) -> Result:
-        flight = InFlight(call.id, run.scope, call)
-        try:
-            async with Paid(run.scope, call, flight) as paid:
-                with flying(flight):
-                    result = await awithin(call.time_left, send)
-                paid.spend = call.asked
-        except OutOfTime:
-            raise out_of_time(await run.scope.astates()) from None
-        return result
-
-    # -- the shared core --------------------------------------------------------------------------------------------
+    async def _paid(
+        self, way: Way, run: Run, key: str, own_id: str, asked: Spend, label: str, send: Callable[[], Any]
+    ) -> Result:
+        call = await way.reserve(run.scope.ledger, run.scope.account, asked, id=own_id, label=label, again=True)
+        kept = run.own(await way.states(run.scope)).kept
+        with run.holding(kept):
+            result = await pay(way, run, call, InFlight(key, run.scope, call), send, lambda _: call.asked)
+        return _unforged(result)
 
     def _asked(self, request: ToolCallRequest) -> Spend:
-        name, args = request.tool_call["name"], request.tool_call["args"]
-        units = self._units[name](args) if name in self._units else 1
+        name = request.tool_call["name"]
+        units = self._units_of(name, request.tool_call["args"])
         price = self._money.prices.tool(name) * units
         return Spend.from_units({"tool_calls": units, f"tool:{name}": units, "usd": price})
 
-    def _ask(self, run: Run, refusal: BudgetExceeded) -> Spend | None:
-        """Ask a person, if that is the end that was chosen and the budget is ours to top up."""
-        if self._at_end != "ask" or not run.owns(refusal):
-            return None
-        return top_up_of(interrupt(question(refusal)))
+    def _units_of(self, name: str, args: Mapping[str, Any]) -> int:
+        """Units of a call; arguments that the user's function cannot read are one: the tool will refuse them."""
+        if name not in self._units:
+            return 1
+        try:
+            units = self._units[name](args)
+        except (LookupError, TypeError, AttributeError):
+            return 1
+        if not isinstance(units, int) or units < 0:  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's own
+            raise ValueError(f"tool_units[{name!r}] returned {units!r}: it must be a whole number of 0 or more")
+        return units
 
-    def _refused(self, run: Run, refusal: BudgetExceeded, request: ToolCallRequest) -> ToolMessage:
+    def _refused(self, run: Run, refusal: BudgetExceeded, request: ToolCallRequest, asked: Spend) -> ToolMessage:
         """A refusal of our own is answered, so that no call is left dangling; an outer one passes through."""
         if not run.owns(refusal):
             raise in_graph(refusal) from None
         leave(self._at_end, refusal)
-        name = request.tool_call["name"]
-        return ToolMessage(
-            no_calls_left(refusal, name),
-            name=name,
-            tool_call_id=request.tool_call["id"] or "",
-            status="error",
-            additional_kwargs={MARK: "refused"},
-        )
+        return refuse(refusal, request.tool_call, asked)
+
+
+@final
+class _Ids:
+    """Tells calls apart that a model gave the same id in one message: each is paid for."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._taken: set[tuple[Account, str]] = set()
+
+    @contextmanager
+    def own(self, account: Account, key: str) -> Generator[str]:
+        """An id that no other call in flight has; the same again when a call is entered again after an interrupt."""
+        with self._lock:
+            names = (f"{key}#{n}" if n else key for n in count())
+            found = next(name for name in names if (account, name) not in self._taken)
+            self._taken.add((account, found))
+        try:
+            yield found
+        finally:
+            with self._lock:
+                self._taken.discard((account, found))
+
+
+def _runtime(request: ToolCallRequest) -> Any:
+    return cast("Any", request).runtime
 
 
 def _key(request: ToolCallRequest) -> str:
     """The same after an interrupt (task and call are the same), another one for each branch of a fan-out."""
-    info = getattr(request.runtime, "execution_info", None)
+    info = getattr(_runtime(request), "execution_info", None)
     return f"tool:{getattr(info, 'checkpoint_ns', '')}:{request.tool_call['id']}"
 
 
-def _block(run: Run, states: Any) -> str:
-    return status(states, run.scope.levels, run.scope.level)
+def _unforged(result: Result) -> Result:
+    """The tool's result, which cannot name another run to spend from."""
+    update = update_of(result) if isinstance(result, Command) else {}
+    if not isinstance(result, Command) or RUN_KEY not in update:
+        return result
+    return with_update(result, {name: value for name, value in update.items() if name != RUN_KEY})

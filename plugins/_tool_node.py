@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from langchain_core.tools import BaseTool
 from langgraph.prebuilt import ToolNode
-
-from budgetkit import Budget, Ledger, PriceBook
 
 from ._ends import check_at_end
 from ._in_flight import Money
 from ._runs import Per, Runs
 from ._tool_gate import ToolGate, ToolUnits
 
-__all__ = ["BudgetToolNode", "tool_wrappers"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langchain_core.tools import BaseTool
+
+    from budgetkit import Budget, Ledger, PriceBook
+
+__all__ = ["BudgetToolNode", "ToolsAtEnd", "tool_wrappers"]
+
+ToolsAtEnd = Literal["answer", "raise", "drain"]
+"""answer: a call that is not paid is answered with an error message · raise: `BudgetExceeded` · drain: the graph stops
+at a checkpoint. The other ends of `BudgetMiddleware` are about the model call that comes next."""
 
 
 def tool_wrappers(
     budget: Budget,
     *,
-    at_end: Literal["answer", "raise", "ask", "drain"] = "answer",
+    at_end: ToolsAtEnd = "answer",
     per: Per = "thread",
     tracker: bool = True,
     prices: PriceBook | None = None,
@@ -38,7 +45,7 @@ def tool_wrappers(
 
     Args:
         budget: the limits; inside an open scope of this budget the tools spend from that scope.
-        at_end: ``"answer"`` answers a call that is not paid with an error message, so that none is left dangling.
+        at_end: what happens to a call that is not paid: see `ToolsAtEnd`.
         per: whose budget it is outside of an open scope; a bare graph has threads, but no runs of its own.
         tracker: append what is left to each result.
         prices: what a unit of each tool costs.
@@ -47,9 +54,9 @@ def tool_wrappers(
         name: the account's name.
 
     Raises:
-        ValueError: an unknown end.
+        ValueError: an unknown end, or one that a tool node alone cannot have.
     """
-    check_at_end(at_end)
+    check_at_end(at_end, get_args(ToolsAtEnd))
     runs = Runs(budget, name=name, per=per, ledger=ledger)
     return ToolGate(runs, Money.of(prices), at_end=at_end, tracker=tracker, units=tool_units)
 
@@ -74,6 +81,6 @@ class BudgetToolNode(ToolNode):
     ) -> None:
         """See the class."""
         gate = tool_wrappers(budget, **options)
-        super().__init__(
+        super().__init__(  # pyright: ignore[reportUnknownMemberType]  # the host's own signature
             tools, wrap_tool_call=gate.wrap_tool_call, awrap_tool_call=gate.awrap_tool_call, **(tool_node or {})
         )

@@ -18,8 +18,8 @@ def from_result(result: LLMResult) -> Usage | None:
 
     With n > 1 each generation carries the whole request's usage, so the request's own total comes first.
     """
-    total = (result.llm_output or {}).get("token_usage")
-    if isinstance(total, Mapping) and (total.get("prompt_tokens") or total.get("completion_tokens")):
+    total: Mapping[str, Any] = (result.llm_output or {}).get("token_usage") or {}
+    if total.get("prompt_tokens") or total.get("completion_tokens"):
         return Usage.from_openai(total)
     message = _first_message(result)
     return from_message(message) if message else None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import ref
 
 from langchain_core.messages import BaseMessage
@@ -38,6 +38,7 @@ class Watch:
         serialized: what the model says of itself.
         about: what LangChain says of the run.
         run: the id of the run, which LangChain drops with the run.
+        place: the id under which a node set this call aside; None: it did not.
         stream: the usage on the chunks of a stream.
         told_elsewhere: whether another prompt of the same request carried the usage of all.
     """
@@ -49,6 +50,7 @@ class Watch:
     serialized: Mapping[str, Any] | None
     about: Mapping[str, Any]
     run: ref[UUID]
+    place: str | None = None
     stream: StreamUsage = field(default_factory=StreamUsage)
     told_elsewhere: bool = False
 
@@ -83,8 +85,9 @@ class Watch:
         return texts or plain([message for message in self.prompt if isinstance(message, BaseMessage)])
 
     def _tools(self) -> list[Mapping[str, Any]]:
-        tools = (self.about.get("invocation_params") or {}).get("tools") or ()
-        return [tool for tool in tools if isinstance(tool, Mapping)]
+        params: Mapping[str, Any] = self.about.get("invocation_params") or {}
+        tools: Sequence[object] = params.get("tools") or ()
+        return [cast("Mapping[str, Any]", tool) for tool in tools if isinstance(tool, Mapping)]
 
 
 def answer_of(response: LLMResult | None) -> list[dict[str, Any]]:

@@ -1,29 +1,25 @@
 """One core for sync and async: it is written as a coroutine, once.
 
-With `BLOCKING` the ledger and the call are reached by plain functions, so the coroutine never waits, and `finish` runs it
-to its end without a loop. With `AWAITING` an event loop runs it.
+With `BLOCKING` the ledger and the call are reached by plain functions, so the coroutine never waits, and `finish` runs
+it to its end without a loop. With `AWAITING` an event loop runs it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import Future, wait
-from contextvars import Context, copy_context
-from threading import Thread
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, final
 
+from ._hands import Hands, OutOfTime
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import AsyncGenerator, Callable, Coroutine
 
     from budgetkit import Account, AccountState, Ledger, Reservation, Scope, Spend
 
 __all__ = ["AWAITING", "BLOCKING", "OutOfTime", "Way", "finish"]
 
 T = TypeVar("T")
-
-
-class OutOfTime(Exception):  # noqa: N818 - control flow, caught by the wrapper that set the time
-    """The call did not come back before its ``seconds`` ran out."""
 
 
 class Way(Protocol):
@@ -49,11 +45,13 @@ class Way(Protocol):
     async def top_up(self, ledger: Ledger, account: Account, amounts: Spend, name: str) -> None:
         """Raise the account's limits, once for each name."""
 
-    async def start(self, scope: Scope) -> None:
-        """Let the scope's clock run."""
+    def running(self, scope: Scope) -> AbstractAsyncContextManager[object]:
+        """Let the scope's clock run inside."""
+        ...
 
-    async def stop(self, scope: Scope) -> None:
-        """Undo one `start`."""
+    def opened(self, scope: Scope) -> AbstractAsyncContextManager[object]:
+        """Enter a scope of its own."""
+        ...
 
     async def within(self, seconds: float | None, send: Callable[[], Any]) -> Any:
         """What ``send`` returns; raises `OutOfTime` if it does not come back in time. None: it may take for ever."""
@@ -61,6 +59,9 @@ class Way(Protocol):
 
 @final
 class _Blocking(Way):
+    def __init__(self) -> None:
+        self._hands = Hands()
+
     async def join(self, scope: Scope) -> None:
         scope.join()
 
@@ -79,29 +80,22 @@ class _Blocking(Way):
     async def top_up(self, ledger: Ledger, account: Account, amounts: Spend, name: str) -> None:
         ledger.top_up(account, amounts, id=name)
 
-    async def start(self, scope: Scope) -> None:
+    @asynccontextmanager
+    async def running(self, scope: Scope) -> AsyncGenerator[None]:
         scope.ledger.start(scope.account)
+        try:
+            yield
+        finally:
+            scope.ledger.stop(scope.account)
 
-    async def stop(self, scope: Scope) -> None:
-        scope.ledger.stop(scope.account)
+    @asynccontextmanager
+    async def opened(self, scope: Scope) -> AsyncGenerator[None]:
+        with scope:
+            yield
 
     async def within(self, seconds: float | None, send: Callable[[], Any]) -> Any:
         """A thread that does not come back is left to end by itself."""
-        if seconds is None:
-            return send()
-        box: Future[Any] = Future()
-        Thread(target=_fill, args=(box, copy_context(), send), name="budgetkit", daemon=True).start()
-        wait([box], timeout=seconds)
-        if not box.done():
-            raise OutOfTime
-        return box.result()
-
-
-def _fill(box: Future[Any], context: Context, send: Callable[[], Any]) -> None:
-    try:
-        box.set_result(context.run(send))
-    except BaseException as error:  # noqa: BLE001 - handed whole to the waiting thread, which raises it
-        box.set_exception(error)
+        return send() if seconds is None else self._hands.do(seconds, send)
 
 
 @final
@@ -124,18 +118,24 @@ class _Awaiting(Way):
     async def top_up(self, ledger: Ledger, account: Account, amounts: Spend, name: str) -> None:
         await ledger.atop_up(account, amounts, id=name)
 
-    async def start(self, scope: Scope) -> None:
+    @asynccontextmanager
+    async def running(self, scope: Scope) -> AsyncGenerator[None]:
         await scope.ledger.astart(scope.account)
+        try:
+            yield
+        finally:
+            await asyncio.shield(scope.ledger.astop(scope.account))
 
-    async def stop(self, scope: Scope) -> None:
-        await asyncio.shield(scope.ledger.astop(scope.account))
+    def opened(self, scope: Scope) -> Scope:
+        return scope
 
     async def within(self, seconds: float | None, send: Callable[[], Any]) -> Any:
         """A call that is late is cancelled."""
         if seconds is None:
             return await send()
+        limit = asyncio.timeout(seconds)
         try:
-            async with asyncio.timeout(seconds) as limit:
+            async with limit:
                 return await send()
         except TimeoutError as late:
             if limit.expired():

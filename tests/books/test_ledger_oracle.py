@@ -27,13 +27,20 @@ class OracleCall:
     id: str
     attempt: int
     asked: Units
-    began: int
+    windows: list[list[int | None]]
     expires: int
     state: str = "open"
     spend: Units = field(default_factory=dict[str, int])
     estimated: frozenset[str] = frozenset()
     unmeasured: frozenset[str] = frozenset()
-    ended: int | None = None
+
+    @property
+    def paused(self) -> bool:
+        return self.windows[-1][1] is not None
+
+    def stop(self, now: int) -> None:
+        if not self.paused:
+            self.windows[-1][1] = now
 
     @property
     def counts(self) -> Units:
@@ -75,15 +82,9 @@ class Oracle:
 
     def milliseconds(self, account: Account) -> Fraction:
         """Measure of the union of all windows in which the account was in use."""
-        spans = [(c.began, c.expires if c.ended is None else c.ended) for c in self.calls if self._timed(account, c)]
-        spans += [
-            (a, self.now if b is None else b)
-            for path, entry in self.accounts.items()
-            if path[: len(account)] == account
-            for a, b in entry.windows
-            if a is not None
-        ]
-        ticks = {t for a, b in spans for t in range(a, min(b, self.now))}
+        windows = [w for c in self.calls if self._timed(account, c) for w in c.windows]
+        windows += [w for path, e in self.accounts.items() if path[: len(account)] == account for w in e.windows]
+        ticks = {t for a, b in windows for t in range(a or 0, self.now if b is None else b)}
         return Fraction(len(ticks) * 1000)
 
     def _timed(self, account: Account, call: OracleCall) -> bool:
@@ -98,11 +99,12 @@ class Oracle:
             lacking = {
                 (path, name)
                 for name, n in asked.items()
-                if self._pays(path, account, name) and self.held(path, name) + n > self.ceiling(path, name, final and path == account)
+                if self._pays(path, account, name)
+                and self.held(path, name) + n > self.ceiling(path, name, final and path == account)
             }
-            if timed and "seconds" in self.accounts[path].limits:
-                if self.milliseconds(path) >= self.ceiling(path, "seconds", final and path == account):
-                    lacking.add((path, "seconds"))
+            everything = final and path == account
+            if timed and self.milliseconds(path) >= self.ceiling(path, "seconds", everything):
+                lacking.add((path, "seconds"))
             if lacking:
                 return lacking
         return set()
@@ -127,10 +129,7 @@ class Oracle:
     def end(self, call: OracleCall, spend: Spend | None) -> None:
         if call.state == "settled":
             return
-        if call.state == "open":
-            call.ended = self.now
-        elif call.ended is None:
-            call.ended = call.expires
+        call.stop(self.now)
         known = {} if spend is None else spend.as_units()
         missing = frozenset(call.asked) if spend is None else spend.unmeasured
         kept = {n: max(call.asked[n], known.get(n, 0)) for n in missing if n in call.asked}
@@ -140,8 +139,9 @@ class Oracle:
     def lapse(self) -> None:
         for call in self.calls:
             if call.state == "open" and call.expires <= self.now:
+                call.stop(call.expires)
                 self.end(call, None)
-                call.ended, call.state = call.expires, "lapsed"
+                call.state = "lapsed"
 
 
 amounts = st.fixed_dictionaries({}, optional=dict.fromkeys(COUNTS, st.integers(0, 6)))
@@ -202,12 +202,20 @@ class LedgerMachine(RuleBasedStateMachine):
         return False
 
     @rule(
-        data=st.data(), asked=amounts, id=ids, keep=keeps, final=st.booleans(), again=st.booleans(), lease=st.integers(1, 9)
+        data=st.data(),
+        asked=amounts,
+        name=ids,
+        keep=keeps,
+        final=st.booleans(),
+        again=st.booleans(),
+        lease=st.integers(1, 9),
     )
-    def reserve(self, data: st.DataObject, asked: Units, id: Any, keep: Any, final: bool, again: bool, lease: int) -> None:
+    def reserve(
+        self, data: st.DataObject, asked: Units, name: Any, keep: Any, final: bool, again: bool, lease: int
+    ) -> None:
         account = self._account(data)
         asked = {name: n for name, n in asked.items() if n}
-        found = self.oracle.find(account, id)
+        found = self.oracle.find(account, name)
         made: list[Reservation] = []
 
         def act() -> None:
@@ -215,7 +223,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 self.ledger.reserve(
                     account,
                     Spend.from_units(asked),
-                    id=id,
+                    id=name,
                     keep=None if keep is None else Spend.from_units(keep),
                     final=final,
                     again=again,
@@ -239,11 +247,13 @@ class LedgerMachine(RuleBasedStateMachine):
             entry.keep = before
         elif found is not None and wide:
             found.asked = {n: max(asked.get(n, 0), found.asked.get(n, 0)) for n in {*asked, *found.asked}}
-            found.expires = max(found.expires, self.oracle.now + lease)
+            found.expires = max(0 if found.paused else found.expires, self.oracle.now + lease)
+            if found.paused:
+                found.windows.append([self.oracle.now, None])
             self.handed.append((made[0], found))
         else:
             attempt = found.attempt + 1 if found is not None else 1
-            call = OracleCall(account, made[0].id, attempt, asked, self.oracle.now, self.oracle.now + lease)
+            call = OracleCall(account, made[0].id, attempt, asked, [[self.oracle.now, None]], self.oracle.now + lease)
             self.oracle.calls.append(call)
             self.handed.append((made[0], call))
             assert (made[0].attempt, made[0].spend) == (attempt, None)
@@ -257,7 +267,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def _settle(self, call: OracleCall, cost: Spend | None, act: Any) -> None:
         before = {(a, n): self._over(a, n) for a in self._above(call.account) for n in COUNTS}
-        first, untouched = call.state != "settled", call.state == "open" or call.state == "released"
+        first, untouched = call.state != "settled", call.state in {"open", "released"}
         self.oracle.end(call, cost)
         done = act()
         if untouched:
@@ -280,31 +290,48 @@ class LedgerMachine(RuleBasedStateMachine):
         reservation, call = self._handed(data)
         self.ledger.release(reservation)
         if call.state == "open":
-            call.state, call.ended = "released", self.oracle.now
+            call.stop(self.oracle.now)
+            call.state = "released"
         elif call.state == "lapsed":
             self.oracle.end(call, Spend())
 
-    @rule(data=st.data(), spend=amounts, unmeasured=st.frozensets(st.sampled_from(COUNTS), max_size=1), id=ids)
-    def charge(self, data: st.DataObject, spend: Units, unmeasured: frozenset[str], id: Any) -> None:
+    @precondition(lambda self: self.handed)
+    @rule(data=st.data(), lease=st.integers(1, 20))
+    def pause(self, data: st.DataObject, lease: int) -> None:
+        reservation, call = self._handed(data)
+        self.ledger.pause(reservation, lease=lease)
+        if call.state == "open" and not call.paused:
+            call.stop(self.oracle.now)
+            call.expires = self.oracle.now + lease
+
+    @rule(data=st.data(), spend=amounts, unmeasured=st.frozensets(st.sampled_from(COUNTS), max_size=1), name=ids)
+    def charge(self, data: st.DataObject, spend: Units, unmeasured: frozenset[str], name: Any) -> None:
         account = self._account(data)
         cost = Spend.from_units(spend, unmeasured=unmeasured)
-        call = self.oracle.find(account, id)
+        call = self.oracle.find(account, name)
         if call is None:
-            call = OracleCall(account, id or f"charge {len(self.oracle.calls)}", 1, {}, 0, 0, "released", ended=0)
+            call = OracleCall(account, name or f"charge {len(self.oracle.calls)}", 1, {}, [[0, 0]], 0, "released")
             self.oracle.calls.append(call)
-        self._settle(call, cost, lambda: self.ledger.charge(account, cost, id=id))
+        self._settle(call, cost, lambda: self.ledger.charge(account, cost, id=name))
 
-    @rule(data=st.data(), more=amounts, id=st.sampled_from(["t1", "t2", "t3"]))
-    def top_up(self, data: st.DataObject, more: Units, id: str) -> None:
+    @rule(data=st.data(), more=amounts, name=st.sampled_from(["t1", "t2", "t3"]))
+    def top_up(self, data: st.DataObject, more: Units, name: str) -> None:
         account = self._account(data)
         entry = self.oracle.accounts[account]
         more = {n: a for n, a in more.items() if a and n in entry.limits}
-        again = (account, id) in self.top_ups
-        share = {n: self._share(account, n, a) - self._share(account, n, 0) for n, a in more.items()} if entry.prepaid else {}
+        again = (account, name) in self.top_ups
+        share = (
+            {n: self._share(account, n, a) - self._share(account, n, 0) for n, a in more.items()}
+            if entry.prepaid
+            else {}
+        )
         refusing = self.oracle.refusing(account[:-1], share, final=False, timed=False) if share and not again else set()
-        if self._same_verdict(refusing, lambda: self.ledger.top_up(account, Spend.from_units(more), id=id)) and not again:
+        if (
+            self._same_verdict(refusing, lambda: self.ledger.top_up(account, Spend.from_units(more), id=name))
+            and not again
+        ):
             entry.limits = {n: limit + more.get(n, 0) for n, limit in entry.limits.items()}
-            self.top_ups.add((account, id))
+            self.top_ups.add((account, name))
 
     def _share(self, account: Account, name: str, more: int) -> int:
         return max(self.oracle.accounts[account].limits[name] + more, self.oracle.held(account, name))
@@ -390,14 +417,21 @@ class LedgerMachine(RuleBasedStateMachine):
     def what_is_not_exact_says_so(self) -> None:
         for account in self.oracle.accounts:
             spent = self.ledger.states(account)[-1].spent
-            below = [c for c in self.oracle.calls if c.account[: len(account)] == account and c.state in {"settled", "lapsed"}]
+            below = [
+                c
+                for c in self.oracle.calls
+                if c.account[: len(account)] == account and c.state in {"settled", "lapsed"}
+            ]
             assert spent.estimated == frozenset[str]().union(*(c.estimated for c in below))
             assert spent.unmeasured == frozenset[str]().union(*(c.unmeasured for c in below))
 
     @invariant()
     def the_journal_holds_each_settled_call_once(self) -> None:
         if self.oracle.accounts:
-            journal = [(c.account, c.attempt, None if c.spend is None else c.spend.as_units()) for c in self.ledger.charges(ROOT)]
+            journal = [
+                (c.account, c.attempt, None if c.spend is None else c.spend.as_units())
+                for c in self.ledger.charges(ROOT)
+            ]
             wanted = [(c.account, c.attempt, {n: a for n, a in c.spend.items() if a}) for c in self.settled]
             assert journal == wanted
 
