@@ -34,14 +34,17 @@ class Hands:
             OutOfTime: it did not come back within ``seconds``.
         """
         hand, job = self._take(), _Job(send)
+        in_time = False
         try:
             hand.jobs.put(job)
-            if not job.done.acquire(timeout=min(max(0, seconds), TIMEOUT_MAX)):
-                raise OutOfTime
-        except BaseException:
-            hand.jobs.put(None)
-            raise
-        self._idle.append(hand)
+            in_time = job.done.acquire(timeout=min(max(0, seconds), TIMEOUT_MAX))
+        finally:  # the wait may be interrupted, too
+            if in_time:
+                self._idle.append(hand)
+            else:
+                hand.jobs.put(None)
+        if not in_time:
+            raise OutOfTime
         return job.outcome()
 
     def _take(self) -> _Hand:

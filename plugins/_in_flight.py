@@ -7,16 +7,28 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, final
 
 from budgetkit import PriceBook, TokenCounter, default_counter
 
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from budgetkit import Reservation, Scope, Usage
+    from budgetkit import Account, Reservation, Scope, Usage
 
-__all__ = ["MODEL", "InFlight", "Money", "current_model_call", "current_money", "flying", "outer_call", "paying"]
+__all__ = [
+    "MODEL",
+    "InFlight",
+    "Money",
+    "Place",
+    "current_model_call",
+    "current_money",
+    "flying",
+    "holding_place",
+    "outer_call",
+    "paying",
+    "take_place",
+]
 
 MODEL: Final = "model"
 """The key of a model call; a tool call's key is its id."""
@@ -94,13 +106,13 @@ class Place:
     def __init__(self, reservation: Reservation) -> None:
         self._free = [reservation]
 
-    def take(self, account: Account | None = None) -> Reservation | None:
-        """The reservation, once; None if it is taken, or is another account's."""
+    def take(self, account: Account) -> Reservation | None:
+        """The reservation, once, for a call that this account or one below it pays; None if there is none."""
         try:
             reservation = self._free.pop()  # atomic, so that two threads never both take it
         except IndexError:
             return None
-        if account is None or reservation.account == account:
+        if account[: len(reservation.account)] == reservation.account:
             return reservation
         self._free.append(reservation)
         return None
@@ -129,7 +141,7 @@ def outer_call(key: str) -> InFlight | None:
 
 
 def take_place(account: Account) -> Reservation | None:
-    """What was set aside on this account for the first model call of the node that this context is in."""
+    """What was set aside for the first model call of the node that this context is in, if this account may take it."""
     place = _place.get()
     return place.take(account) if place is not None else None
 

@@ -19,7 +19,7 @@ from langchain_core.tracers.context import register_configure_hook
 
 from budgetkit import PriceBook, Spend, TokenCounter, current_scope
 
-from ._in_flight import Money, current_model_call, current_money, paying
+from ._in_flight import Money, current_model_call, current_money, paying, take_place
 from ._usage_of import is_cache_hit
 from ._watch import Prompt, Watch
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from langchain_core.messages import BaseMessage
     from langchain_core.outputs import LLMResult
+
+    from budgetkit import Scope
 
 __all__ = ["METER", "BudgetMeter", "metered"]
 
@@ -45,7 +47,6 @@ class BudgetMeter(BaseCallbackHandler):
     """
 
     raise_error = False
-    ignore_chain = ignore_agent = ignore_retriever = ignore_retry = ignore_custom_event = True
     run_inline = True  # in the caller's own context: it must see the caller's scope, also in async code
 
     def __init__(self) -> None:
@@ -103,9 +104,8 @@ class BudgetMeter(BaseCallbackHandler):
         reserved = current_model_call()
         call = reserved if reserved is not None and reserved.takes(run_id) else None
         dropped = ref(run_id, partial(self._dropped, key))
-        place = take_place(scope.account) if call is None else None
-        about = Watch(scope, call, current_money(), prompt, serialized, kwargs, dropped, place.id if place else None)
-        self._watched[key] = about
+        place = _place_in(scope) if call is None else None
+        self._watched[key] = Watch(scope, call, current_money(), prompt, serialized, kwargs, dropped, place)
         if reserved is not call:
             _warn_of_order()
 
@@ -133,6 +133,15 @@ class BudgetMeter(BaseCallbackHandler):
                 "base_url of your own, set stream_usage=True",
                 stacklevel=2,
             )
+
+
+def _place_in(scope: Scope) -> str | None:
+    """The id under which a node set its first model call aside; the call takes it over."""
+    place = take_place(scope.account)
+    if place is not None and place.account != scope.account:
+        scope.ledger.release(place)
+        return None
+    return place.id if place is not None else None
 
 
 @contextmanager

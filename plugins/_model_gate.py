@@ -17,7 +17,7 @@ from ._cut import too_short, was_cut
 from ._desk import SHARE
 from ._ends import MARK, AtEnd, ask_person, leave, mark, notice
 from ._errors import in_graph
-from ._in_flight import MODEL, InFlight, outer_call
+from ._in_flight import MODEL, InFlight, outer_call, take_place
 from ._model_info import cap_settings
 from ._paying import pay, take_over
 from ._refused import still_barred, used_up
@@ -77,6 +77,8 @@ class ModelGate:
             try:
                 step = self._ordinary(run, await way.states(run.scope), request, cut_at)
                 await take_over(way, outer_call(MODEL))
+                if (place := take_place(run.scope.account)) is not None:
+                    await way.release(run.scope.ledger, place)
                 response = await self._paid(way, run, step, send)
                 if not was_cut(response, step.ours):
                     return response

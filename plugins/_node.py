@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
+from uuid import uuid4
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 from langgraph.runtime import get_runtime
 
-from budgetkit import BudgetExceeded, Scope
+from budgetkit import BudgetExceeded, Scope, Spend
 
 from ._errors import in_graph
-from ._in_flight import Money, paying
+from ._in_flight import Money, Place, holding_place, paying
 from ._paying import out_of_time
 from ._runs import Per, Run, Runs
 from ._ways import AWAITING, BLOCKING, OutOfTime, Way, finish
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["budgeted"]
 
 Node = Callable[..., Any] | Runnable[Any, Any]
+
+_ONE_CALL: Final = Spend(llm_calls=1)
 
 
 def budgeted(
@@ -45,8 +48,9 @@ def budgeted(
     ```
 
     The node does not start once anything that it could spend is used up, all that it makes LangChain run is on the
-    books, and it is not waited for longer than the budget's ``seconds``. What happens inside it cannot be clamped from
-    outside: with ``share`` that much is set aside before it starts, and nobody else can spend it meanwhile.
+    books, and it is not waited for longer than the budget's ``seconds``. One model call is set aside before it starts,
+    so parallel branches of one call each share the limit exactly. More than that cannot be clamped from outside: with
+    ``share`` that much is set aside, and nobody else can spend it meanwhile.
 
     Args:
         node: a function, an async function or a runnable (a subgraph, too).
@@ -116,9 +120,20 @@ class _Gate:
         with run.scope.entered(), paying(self._money), run.holding(run.own(states).kept):
             async with way.running(run.scope):
                 if share is None:
-                    return await way.within(seconds, send)
+                    return await self._placed(way, run, seconds, send)
                 async with way.opened(share):
                     return await way.within(seconds, send)
+
+    async def _placed(self, way: Way, run: Run, seconds: float | None, send: Callable[[], Any]) -> Any:
+        """Run the node with its first model call set aside, so that parallel branches cannot all take the last one."""
+        ledger, account = run.scope.ledger, run.scope.account
+        place = Place(await way.reserve(ledger, account, _ONE_CALL, id=f"node:{uuid4()}", label="node"))
+        try:
+            with holding_place(place):
+                return await way.within(seconds, send)
+        finally:
+            if (unused := place.take(account)) is not None:
+                await way.release(ledger, unused)
 
 
 def _runtime() -> Any:

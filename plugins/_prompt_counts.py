@@ -58,7 +58,12 @@ class PromptCounts:
 
     def _message(self, model: str, message: BaseMessage) -> int:
         known = self._known.get(id(message))
-        if known is not None and known.message() is message and known.content is message.content and known.model == model:
+        if (
+            known is not None
+            and known.message() is message
+            and known.content is message.content
+            and known.model == model
+        ):
             return known.tokens
         tokens = self._counter.count(plain([message]), model=model).tokens - self._frame(model, [])
         gone = ref(message, partial(_forget, self._known, id(message)))

@@ -15,7 +15,9 @@ import pytest
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(300)]
 
 ROUNDS = 11
-TIMED = "import gc, time; gc.disable(); began = time.process_time(); import {modules}; print(time.process_time() - began)"
+TIMED = (
+    "import gc, time; gc.disable(); began = time.process_time(); import {modules}; print(time.process_time() - began)"
+)
 
 
 def run(program: str, compiled: Path) -> str:

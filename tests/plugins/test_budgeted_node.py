@@ -182,3 +182,57 @@ def test_inside_a_scope_a_node_may_be_called_by_itself(model: Any) -> None:
         assert node(EMPTY) == {"said": ["hi"]}
         with pytest.raises(BudgetExceeded):
             node(EMPTY)
+
+
+async def test_of_eight_branches_of_one_call_each_exactly_three_call_the_model(model: Any, run: Any) -> None:
+    budget = Budget(llm_calls=3)
+    node = budgeted(kinds(model)["function"], budget, otherwise=lambda _: {"said": ["no money"]})
+    with budget.open("job") as job:
+        result = await run(graph_of(node, branches=8), EMPTY)
+        assert len(model.requests) == job.spent["llm_calls"] == 3
+        assert not job.reserved
+        assert not any(charge.overshoot for charge in job.charges)
+    assert sorted(result["said"]) == ["hi"] * 3 + ["no money"] * 5
+
+
+async def test_a_node_that_calls_more_than_once_is_on_the_books_and_one_that_calls_nothing_is_free(
+    model: Any, run: Any
+) -> None:
+    def twice(_: State) -> dict[str, Any]:
+        return {"said": [model.invoke("hello").text, model.invoke("hello again").text]}
+
+    budget = Budget(llm_calls=4)
+    with budget.open("job") as job:
+        await run(graph_of(budgeted(lambda _: {"said": ["nothing"]}, budget)), EMPTY)
+        assert (job.spent["llm_calls"], dict(job.reserved)) == (0, {})
+        await run(graph_of(budgeted(twice, budget)), EMPTY)
+        assert_spent(job, llm_calls=2, input_tokens=3, output_tokens=2)
+        assert not job.reserved
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_an_agent_in_a_node_has_the_whole_budget(same: bool, search: Any, kit: Any) -> None:
+    budget, sub = Budget(llm_calls=3), kit.searching()
+    agent = kit.agent_on(sub, search, budget if same else Budget(llm_calls=9))
+
+    async def node(_: State) -> dict[str, Any]:
+        return {"said": [(await agent.ainvoke({"messages": [("user", kit.QUESTION)]}))["messages"][-1].text]}
+
+    guarded = budgeted(node, budget, otherwise=lambda _: {"said": ["no money"]})
+    async with budget.open("job") as job:
+        said = (await graph_of(guarded).ainvoke(EMPTY))["said"]
+        assert len(sub.requests) == job.spent["llm_calls"] == 3
+        assert not job.reserved
+    assert said == ["It was 1987." if same else "no money"]
+
+
+async def test_the_call_of_a_node_that_was_cut_short_is_kept_as_spent(gate: Any, run: Any) -> None:
+    def slow(_: Any) -> str:
+        gate.wait(20)
+        return "late"
+
+    model, budget = ScriptedChatModel([slow]), Budget(llm_calls=2, seconds="0.1")
+    node = budgeted(kinds(model)["function"], budget, otherwise=lambda _: {"said": ["too slow"]})
+    with budget.open("job") as job:
+        assert (await run(graph_of(node), EMPTY))["said"] == ["too slow"]
+        assert job.remaining["llm_calls"] == 1
