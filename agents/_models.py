@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 from langchain.chat_models import init_chat_model
@@ -37,10 +37,9 @@ def chat_model(spec: str, **options: Any) -> BaseChatModel:
         url, _, name = spec.partition("#")
         return served_model(url, name or _first_model(url), **options)
     try:
-        model: BaseChatModel = init_chat_model(spec, **options)
+        return cast("BaseChatModel", init_chat_model(spec, **options))  # configurable only if asked to be
     except (ImportError, ValueError) as problem:
         raise ModelError(f"model {spec!r} cannot be had: {problem}") from problem
-    return model
 
 
 def served_model(url: str, name: str, **options: Any) -> ChatOpenAI:

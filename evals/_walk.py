@@ -79,7 +79,7 @@ def _steps(agent: Any, made: Walk, run: Scope) -> tuple[Table, BaseMessage | Non
 def _messages(agent: Any, question: str) -> Iterator[BaseMessage]:
     for update in agent.stream({"messages": [("user", question)]}, stream_mode="updates"):
         for change in update.values():
-            yield from (change or {}).get("messages", [])
+            yield from change["messages"] if change and "messages" in change else ()
 
 
 def _what(message: BaseMessage) -> str:
@@ -111,7 +111,7 @@ def _dollars(amount: Any) -> str:
 
 
 def _bill(run: Scope, last: BaseMessage | None, seconds: float, console: Console) -> None:
-    ended = (last.response_metadata if isinstance(last, AIMessage) else {}).get("budgetkit")
+    ended = last.response_metadata.get("budgetkit") if isinstance(last, AIMessage) else None
     if ended:
         how = "from the answer reserve" if ended["ended"] == "answer" else "without a further call"
         console.print(f"The budget for [bold]{ended['resource']}[/bold] ended; the answer was given {how}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from langchain.agents import create_agent
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.live, pytest.mark.enable_socket, pytest.mark.timeout(300)]
 
-QUESTION = {"messages": [("user", "Which lake does the river that passes under the Lantern Bridge flow into?")]}
+QUESTION: Any = {"messages": [("user", "Which lake does the river that passes under the Lantern Bridge flow into?")]}
 
 
 def middleware(server: VllmServer, budget: Budget) -> BudgetMiddleware:
@@ -34,9 +34,7 @@ def counted(grown: ServerCounters) -> tuple[int, int]:
     return grown.prompt_tokens, grown.generation_tokens
 
 
-def test_an_agents_books_equal_the_servers_counters(
-    server: VllmServer, grown: Callable[[], ServerCounters]
-) -> None:
+def test_an_agents_books_equal_the_servers_counters(server: VllmServer, grown: Callable[[], ServerCounters]) -> None:
     budget = Budget(llm_calls=3, output_tokens=150)
     search = search_tool(find_suite("sample").load_corpus(), k=2)
     agent = create_agent(server.chat_model(), [search], middleware=[middleware(server, budget)])
@@ -82,8 +80,8 @@ async def test_a_stream_that_the_client_cuts_off_is_kept_at_its_reservation(
     assert served.prompt_tokens <= (run.spent["input_tokens"] or 0)
 
 
-async def _read(agent: object) -> None:
-    async for _ in agent.astream(QUESTION, stream_mode="messages"):  # type: ignore[attr-defined]  # any graph
+async def _read(agent: Any) -> None:
+    async for _ in agent.astream(QUESTION, stream_mode="messages"):
         pass
 
 
