@@ -35,6 +35,8 @@ SHARE: Final = 4
 """A call without a cap of its own may write one part in so many of what is left."""
 _LEAST_SHARE: Final = 512
 """... but at least so many tokens, where there are so many."""
+_KEPT_SHARE: Final = 4
+"""At most one part in so many of what is left is kept for the answer, unless even the shortest one needs more."""
 _QUESTIONS_KEPT: Final = 256
 _TIME_SHARE: Final = 10
 _MOST_TIME: Final = 30_000
@@ -163,16 +165,16 @@ class Desk:
     def _keep(self, room: Room, ask: Ask, least_in: int) -> Spend:
         """The final call's own worst case, which grows with the conversation.
 
-        At most half of what is left is kept beyond the shortest final call: findings can be cut to fit.
+        At most a quarter of what is left is kept beyond the shortest final call: findings can be cut to fit.
         """
         full_in, out = ask.tokens_in + _OVERHEAD, self._answer_tokens * ask.choices
         worst = ask.costing.worst if "usd" in self._limits else _free
         keep = {
             "llm_calls": 1,
-            "input_tokens": _half(full_in, room["input_tokens"], least_in),
-            "output_tokens": _half(out, room["output_tokens"], _FLOOR),
-            "total_tokens": _half(full_in + out, room["total_tokens"], least_in + _FLOOR),
-            "usd": _half(worst(full_in, out), room["usd"], worst(least_in, _FLOOR)),
+            "input_tokens": _part(full_in, room["input_tokens"], least_in),
+            "output_tokens": _part(out, room["output_tokens"], _FLOOR),
+            "total_tokens": _part(full_in + out, room["total_tokens"], least_in + _FLOOR),
+            "usd": _part(worst(full_in, out), room["usd"], worst(least_in, _FLOOR)),
             "seconds": min(room.own.limits.get("seconds", 0) // _TIME_SHARE, _MOST_TIME),
         } | self._given
         return Spend.from_units({name: n for name, n in keep.items() if name in self._limits})
@@ -260,8 +262,8 @@ def _free(_tokens_in: int, _tokens_out: int) -> int:
     return 0
 
 
-def _half(wanted: int, left: int | None, least: int) -> int:
-    return wanted if left is None else min(wanted, max(least, left // 2))
+def _part(wanted: int, left: int | None, least: int) -> int:
+    return wanted if left is None else min(wanted, max(least, left // _KEPT_SHARE))
 
 
 def _fits(left: Mapping[str, int], asked: Spend) -> bool:

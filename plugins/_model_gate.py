@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from langchain.agents.middleware import ModelRequest, ModelResponse
 from langchain_core.messages import AIMessage
-from langgraph.errors import GraphBubbleUp
 
 from budgetkit import BudgetExceeded, BudgetTooSmall, Spend
 
@@ -72,52 +71,71 @@ class ModelGate:
 
     async def call(self, way: Way, run: Run, request: Request, send: Callable[[Request], Any]) -> Response:
         """The model's answer, or the end of the budget."""
-        asked_before, cut_at = 0, None
+        asked_before, cut_at, sent = 0, None, False
         while True:
             try:
                 step = self._ordinary(run, await way.states(run.scope), request, cut_at)
                 await take_over(way, outer_call(MODEL))
                 if (place := take_place(run.scope.account)) is not None:
                     await way.release(run.scope.ledger, place)
-                response = await self._paid(way, run, step, send)
+                flight = await self._reserved(way, run, step)
+                sent = True
+                response = await self._sent(way, run, flight, step, send)
                 if not was_cut(response, step.ours):
                     return response
                 cut_at = step.ours
             except BudgetExceeded as refusal:
                 end = self._ending(run, refusal)
                 if end is None:
-                    return await self._answer(way, run, request, send, refusal)
+                    return await self._answer(way, run, request, send, refusal, sent=sent)
                 if not isinstance(end, Spend):
                     return end
                 await way.top_up(run.scope.ledger, run.owner, end, f"{_place(request)}?{asked_before}")
                 asked_before += 1
 
-    async def _paid(self, way: Way, run: Run, step: _Step, send: Callable[[Request], Any]) -> Response:
+    async def _reserved(self, way: Way, run: Run, step: _Step) -> InFlight:
         call = await run.reserve(way, step.asked, label=f"model:{step.costing.model}", keep=step.keep)
-        flight = InFlight(MODEL, run.scope, call)
+        return InFlight(MODEL, run.scope, call)
+
+    async def _sent(
+        self, way: Way, run: Run, flight: InFlight, step: _Step, send: Callable[[Request], Any]
+    ) -> Response:
         response: Response = await pay(
-            way, run, call, flight, lambda: send(step.request), lambda got: self._cost(step.costing, flight, got)
+            way, run, flight, lambda: send(step.request), lambda got: self._cost(step.costing, flight, got)
         )
         return response
 
     async def _answer(
-        self, way: Way, run: Run, request: Request, send: Callable[[Request], Any], refusal: BudgetExceeded
+        self,
+        way: Way,
+        run: Run,
+        request: Request,
+        send: Callable[[Request], Any],
+        refusal: BudgetExceeded,
+        *,
+        sent: bool,
     ) -> Response:
-        """The last call, from the reserve; an answer in words alone if that is not paid, or comes to nothing."""
+        """The last call, from the reserve; an answer in words alone if that is not paid, or comes to nothing.
+
+        Raises:
+            BudgetExceeded: not even the last call is paid, and nothing was done about the question yet.
+        """
         findings = findings_of(request.messages)
         step = self._last(run, await way.states(run.scope), request, findings)
         if step is None:
-            return _free(findings, refusal)
+            return _unpaid(findings, refusal, begun=sent or findings.begun)
+        flight: InFlight | None = None
         try:
-            response = await self._paid(way, run, step, send)
+            flight = await self._reserved(way, run, step)
+            response = await self._sent(way, run, flight, step, send)
         except BudgetExceeded as again:
             if not run.owns(again):
                 raise in_graph(again) from None
-            return _free(findings, refusal)
-        except GraphBubbleUp:
-            raise
-        except Exception:
-            if not findings.passages:
+            return _unpaid(findings, refusal, begun=sent or findings.begun or flight is not None)
+        except BaseException as error:
+            # only what the provider itself failed with may end in words alone
+            provider = isinstance(error, Exception) and flight is not None and error is flight.error
+            if not provider or not findings.passages:
                 raise
             return _free(findings, refusal)
         return _answered(response, findings, refusal)
@@ -248,10 +266,15 @@ def _place(request: Request) -> str:
     return f"model:{getattr(info, 'checkpoint_ns', '')}"
 
 
-def _free(findings: Findings, refusal: BudgetExceeded) -> Response:
-    """An answer that costs nothing; without anything found there is none, and the refusal stands."""
-    if not findings.passages:
+def _unpaid(findings: Findings, refusal: BudgetExceeded, *, begun: bool) -> Response:
+    """A task that was begun ends in words; one that cannot be begun, and that nothing was found for, is refused."""
+    if not begun and not findings.passages:
         raise in_graph(refusal) from None
+    return _free(findings, refusal)
+
+
+def _free(findings: Findings, refusal: BudgetExceeded) -> Response:
+    """An answer that costs nothing; without anything found it says just that."""
     text = free_answer(findings, f"{refusal.resource}: {refusal.spent} of {refusal.limit} used")
     return ModelResponse(result=[AIMessage(text, response_metadata={MARK: mark("free answer", refusal)})])
 

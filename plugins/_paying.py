@@ -9,7 +9,7 @@ from langgraph.errors import GraphInterrupt
 from budgetkit import BudgetExceeded, Spend
 
 from ._costing import unsent
-from ._in_flight import InFlight, flying
+from ._in_flight import MODEL, InFlight, flying
 from ._ways import OutOfTime
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ __all__ = ["out_of_time", "pay", "take_over"]
 async def pay(
     way: Way,
     run: Run,
-    call: Reservation,
     flight: InFlight,
     send: Callable[[], Any],
     cost: Callable[[Any], Spend | None],
@@ -34,28 +33,27 @@ async def pay(
     """Make a reserved call and settle it.
 
     A call that failed, was cancelled or timed out is kept at its reservation: it may have been billed. A model call
-    that the provider turned away unread costs a call and no tokens. A call that stopped to ask a person, before it
-    reached the model, gives its reservation back and reserves anew when it is entered again: nobody's clock runs while
-    a person thinks.
+    that the provider turned away unread costs a call and no tokens. A tool that stopped to ask a person stays reserved
+    and finds its reservation when it is entered again; a model call that was not sent yet has no name to find it by,
+    gives it back and reserves anew. Nobody's clock runs while a person thinks.
 
     Args:
         way: sync or async.
         run: who pays.
-        call: what was set aside.
-        flight: where the meter leaves what the call used.
+        flight: what was set aside, and where the meter leaves what the call used.
         send: makes the call.
         cost: what it cost, by its result; None if that is not known.
 
     Raises:
         BudgetExceeded: the ``seconds`` ran out before the call came back.
     """
-    ledger = run.scope.ledger
+    ledger, call = run.scope.ledger, flight.reservation
     try:
         with flying(flight):
             result = await way.within(call.time_left, send)
     except GraphInterrupt:
         if not flight.handed_over:
-            await (way.settle(ledger, call, cost(None)) if flight.started else way.release(ledger, call))
+            await _set_down(way, flight, cost)
         raise
     except BaseException as error:
         if not flight.handed_over:
@@ -66,6 +64,17 @@ async def pay(
     if not flight.handed_over:
         await way.settle(ledger, call, cost(result))
     return result
+
+
+async def _set_down(way: Way, flight: InFlight, cost: Callable[[Any], Spend | None]) -> None:
+    """What becomes of a reservation while a person is asked."""
+    ledger, call = flight.scope.ledger, flight.reservation
+    if flight.started:
+        await way.settle(ledger, call, cost(None))
+    elif flight.key == MODEL:
+        await way.release(ledger, call)
+    else:
+        await way.pause(ledger, call)
 
 
 def _lost(call: Reservation, flight: InFlight, error: BaseException) -> Spend | None:

@@ -87,7 +87,7 @@ class ToolGate:
         call = await way.reserve(run.scope.ledger, run.scope.account, asked, id=own_id, label=label, again=True)
         kept = run.own(await way.states(run.scope)).kept
         with run.holding(kept):
-            result = await pay(way, run, call, InFlight(key, run.scope, call), send, lambda _: call.asked)
+            result = await pay(way, run, InFlight(key, run.scope, call), send, lambda _: call.asked)
         return _unforged(result)
 
     def _asked(self, request: ToolCallRequest) -> Spend:

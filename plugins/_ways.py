@@ -42,6 +42,9 @@ class Way(Protocol):
     async def release(self, ledger: Ledger, call: Reservation) -> None:
         """Take back what was set aside for a call that was not made."""
 
+    async def pause(self, ledger: Ledger, call: Reservation) -> None:
+        """Keep what is set aside while a person is asked, with the clock stopped."""
+
     async def top_up(self, ledger: Ledger, account: Account, amounts: Spend, name: str) -> None:
         """Raise the account's limits, once for each name."""
 
@@ -76,6 +79,9 @@ class _Blocking(Way):
 
     async def release(self, ledger: Ledger, call: Reservation) -> None:
         ledger.release(call)
+
+    async def pause(self, ledger: Ledger, call: Reservation) -> None:
+        ledger.pause(call)
 
     async def top_up(self, ledger: Ledger, account: Account, amounts: Spend, name: str) -> None:
         ledger.top_up(account, amounts, id=name)
@@ -114,6 +120,9 @@ class _Awaiting(Way):
 
     async def release(self, ledger: Ledger, call: Reservation) -> None:
         await asyncio.shield(ledger.arelease(call))
+
+    async def pause(self, ledger: Ledger, call: Reservation) -> None:
+        await asyncio.shield(ledger.apause(call))
 
     async def top_up(self, ledger: Ledger, account: Account, amounts: Spend, name: str) -> None:
         await ledger.atop_up(account, amounts, id=name)

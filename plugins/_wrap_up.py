@@ -30,11 +30,19 @@ _LONGEST_ARGUMENTS: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What a run has to answer from: the question, and what was said and found since, oldest first."""
+    """What a run has to answer from.
+
+    Attributes:
+        question: the task.
+        entries: what was said and found, oldest first.
+        passages: what tools found.
+        begun: whether anything was done about the question yet.
+    """
 
     question: str
     entries: tuple[str, ...]
     passages: tuple[str, ...]
+    begun: bool = True
 
 
 def question_of(messages: Sequence[BaseMessage]) -> str:
@@ -49,7 +57,8 @@ def findings_of(messages: Sequence[BaseMessage]) -> Findings:
     entries = [_entry(m, arguments) for m in messages if not isinstance(m, SystemMessage)]
     passages = [strip(m.text) for m in messages if isinstance(m, ToolMessage) and m.status != "error"]
     kept = [entry for entry in entries if entry and entry != f"user: {question}"]
-    return Findings(question, tuple(kept), tuple(passages))
+    begun = bool(messages) and not isinstance(messages[-1], HumanMessage)
+    return Findings(question, tuple(kept), tuple(passages), begun)
 
 
 def _arguments(given: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ def test_the_sample_runs_with_the_offline_model_within_its_limits(tmp_path: Path
 
     assert evaluate(settings) == EvalRun(tmp_path / "run.jsonl", asked=6, resumed=0)
     found = summarise(settings.path)
-    assert (found.suite, found.agent, found.model, found.n) == ("sample", "react", "offline", 6)
+    assert (found.suite, found.agent, found.model, found.n) == ("sample", "react", "offline, max 256", 6)
     assert (found.errors, found.overshoot_counted, found.overshoot_booked) == (0, {}, {})
     assert all(record["counted"]["tool:search"] <= 2 and record["answer"] for record in read_results(settings.path))
 
