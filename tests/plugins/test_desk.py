@@ -63,7 +63,7 @@ def _consistent(limits: Any) -> Budget:
 
 async def test_the_reserve_grows_with_the_conversation(search: Any, kit: Any, run: Any) -> None:
     kept: list[int] = []
-    budget = Budget(input_tokens=200_000)
+    budget = Budget(input_tokens=200_000, llm_calls=10)
     with budget.open("job") as job:
         search.before = lambda _: kept.append(job.states()[-1].kept.in_units("input_tokens"))
         search.result = "[1] Alpha\n" + "founded 1987 " * 100
