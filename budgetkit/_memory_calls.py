@@ -69,18 +69,21 @@ def book(node: Node, call: Reservation, spend: Spend) -> None:
     asked = call.asked
     route = node.routes.get(spend.names) or node.route(spend.names)
     if route and call.spend is None and asked.names == spend.names and not (spend.estimated or spend.unmeasured):
-        over = replace(route, asked.units, spend.units)
+        if replace(route, asked.units, spend.units):
+            call.overshoot = _overshoot(node, _held(call), spend)
     else:
-        over = _book_slowly(node, call, spend)
-    if over:
-        call.overshoot = _overshoot(node, _held(call), spend)
+        call.overshoot = _book_slowly(node, call, spend)
     call.spend = spend
 
 
-def _book_slowly(node: Node, call: Reservation, spend: Spend) -> bool:
-    """Any call on any tree, also one that was written down before (it lapsed, or was taken back)."""
+def _book_slowly(node: Node, call: Reservation, spend: Spend) -> Spend:
+    """Any call on any tree, also one that was written down before (it lapsed, or was taken back).
+
+    By how much it broke a limit is told account by account: of a call on a share, less reaches the accounts above.
+    """
     used, held = _counted(spend), _held(call)
     before = {} if call.spend is None else held
+    over = {name: [account.cell(name).over for account in node.upward()] for name in used}
     node.hold({name: used.get(name, 0) - held.get(name, 0) for name in {*used, *held}})
     for account in node.upward():
         for name in {*used, *before}:
@@ -88,7 +91,11 @@ def _book_slowly(node: Node, call: Reservation, spend: Spend) -> bool:
     if call.spend is not None:
         node.mark(call.spend, -1)
     node.mark(spend, 1)
-    return any(n > held.get(name, 0) for name, n in used.items())
+    grown = {
+        name: max(0, *(account.cell(name).over - was for account, was in zip(node.upward(), over[name], strict=True)))
+        for name in used
+    }
+    return Spend.from_units(grown)
 
 
 def _counted(spend: Spend) -> dict[str, int]:

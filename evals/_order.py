@@ -7,7 +7,7 @@ import random
 import tempfile
 from array import array
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from ._suite import Question
 
@@ -26,10 +26,11 @@ class Order:
 
     def __init__(self, questions: Iterable[Question], *, seed: int, limit: int | None = None) -> None:
         self._spool = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - closed by __exit__
-        places = array("Q")
-        for question in questions:
-            places.append(self._spool.tell())
-            self._spool.write(json.dumps(_record(question)).encode() + b"\n")
+        try:
+            places = _spooled(self._spool, questions)
+        except BaseException:
+            self._spool.close()
+            raise
         random.Random(seed).shuffle(places)
         self._places = places[:limit]
 
@@ -46,6 +47,15 @@ class Order:
         for place in self._places:
             self._spool.seek(place)
             yield Question.parse(json.loads(self._spool.readline()))
+
+
+def _spooled(spool: IO[bytes], questions: Iterable[Question]) -> array[int]:
+    """Write the questions down, one a line; returns where each begins."""
+    places = array("Q")
+    for question in questions:
+        places.append(spool.tell())
+        spool.write(json.dumps(_record(question)).encode() + b"\n")
+    return places
 
 
 def _record(question: Question) -> dict[str, Any]:

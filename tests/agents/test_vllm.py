@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from budgetkit.agents import ServerCounters, ServerError, VllmServer, serve, small_model
 
+pytestmark = pytest.mark.timeout(180)  # it starts and ends real processes
+
 # Private, so that type checkers, who see the package through its door, cannot follow an import.
 COMMAND = import_module("budgetkit.agents._vllm_command")
 METRICS = import_module("budgetkit.agents._vllm_metrics")

@@ -33,6 +33,12 @@ PRICES = PriceBook(models={"mock": ModelPrice(input="1", output="2")})
 WIDE = Budget(llm_calls=1000, total_tokens=1_000_000)
 
 
+@pytest.fixture(autouse=True)
+def nothing_under_way() -> None:
+    """Forget calls that earlier tests gave up waiting for: their threads may still run."""
+    METER._watched.clear()
+
+
 def chat(server: MockOpenAIServer, **settings: Any) -> ChatOpenAI:
     options: dict[str, Any] = {"model": "mock", "stream_usage": True} | settings
     return ChatOpenAI(base_url=server.base_url, api_key=SecretStr("EMPTY"), **options)
