@@ -371,7 +371,11 @@ def test_serving_ends_well_with_ctrl_c(python: str, model: Path) -> None:
         seen.append(server.model_name)
         threading.Timer(0.05, os.kill, [os.getpid(), signal.SIGINT]).start()
 
-    serve(model, on_ready=on_ready, python=python)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    try:
+        serve(model, on_ready=on_ready, python=python)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert seen == ["tiny"]
     assert leaves_no_child(model)
 
