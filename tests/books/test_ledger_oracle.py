@@ -403,13 +403,17 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_left_is_what_can_be_reserved(self) -> None:
-        """Never a unit over, and never one left that this account could not have."""
+        """Never a unit over, and never one left that this account could not have.
+
+        Where an account above is over its limit already, less is shown than a prepaid share still pays for.
+        """
         for account in self.oracle.accounts:
             states = self.ledger.states(account)
             for name in COUNTS:
                 limited = [state for state in states if name in state.limits]
                 left = min(((state.left(name) or 0) for state in limited), default=0)
-                if limited and not any(self.oracle.accounts[state.account].keep for state in states):
+                over = any(self._over(state.account, name) for state in states[:-1])
+                if limited and not over and not any(self.oracle.accounts[state.account].keep for state in states):
                     assert not self.oracle.refusing(account, {name: left}, final=False, timed=False) or not left
                     assert self.oracle.refusing(account, {name: left + 1}, final=False, timed=False)
 
