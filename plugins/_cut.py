@@ -21,13 +21,17 @@ _NAMES: Final = ("output_tokens", "total_tokens", "usd")
 
 
 def was_cut(response: ModelResponse[Any], cap: int | None) -> bool:
-    """Whether the model was cut off at ``cap``, so that it neither answered nor asked for a tool."""
+    """Whether the model was cut off at ``cap``: half an answer, or a tool call that it did not finish."""
     message = next((m for m in reversed(response.result) if isinstance(m, AIMessage)), None)
-    if cap is None or message is None or message.tool_calls or response.structured_response is not None:
+    if cap is None or message is None or response.structured_response is not None:
         return False
     reasons = [message.response_metadata[name] for name in _REASONS if message.response_metadata.get(name)]
     if reasons:
-        return reasons[0] in _CUT
+        return (
+            reasons[0] in _CUT
+        )  # also with tool calls: of a cut stream LangChain makes a call with shortened arguments
+    if message.tool_calls:
+        return False
     return message.usage_metadata is not None and message.usage_metadata["output_tokens"] >= cap
 
 

@@ -5,6 +5,7 @@ The truth is the mock server's own count, never what LangChain or our books say 
 
 import asyncio
 import gc
+import json
 import warnings
 from typing import Any, TypedDict
 
@@ -492,3 +493,27 @@ async def test_the_tool_call_of_a_script_is_not_a_model_call(way: str) -> None:
         model = ScriptedChatModel([call("search", query="jaws"), FIVE], name="mock")
         await run(way, agent(model, tools=[search]), QUESTION)
         assert_spent(scope, llm_calls=2, tool_calls=1, tools={"search": 1})
+
+
+@loopback
+def test_a_tool_call_that_a_cap_of_ours_cut_in_mid_stream_is_never_run() -> None:
+    """LangChain mends the cut JSON of a stream into a valid call with shortened arguments."""
+    ran: list[str] = []
+
+    @tool
+    def search(query: str) -> str:
+        """Search."""
+        ran.append(query)
+        return "found"
+
+    wanted = "one two three four five six seven eight nine ten " * 60
+    cut = {"id": "c1", "type": "function", "function": {"name": "search", "arguments": json.dumps({"query": wanted})}}
+    reply = {"role": "assistant", "content": None, "tool_calls": [cut]}
+    with MockOpenAIServer(lambda body: reply if body.get("tools") else "It was 1987.") as server:
+        model = ChatOpenAI(model="mock", base_url=server.base_url, api_key=SecretStr("EMPTY"), stream_usage=True)
+        agent = create_agent(model, [search], middleware=[BudgetMiddleware(Budget(output_tokens=200))])
+        question: Any = {"messages": [("user", "When?")]}
+        last = [m for m, _ in agent.stream(question, stream_mode="messages")][-1]
+    assert ran == []
+    assert last is not None
+    assert server.completion_tokens <= 200
