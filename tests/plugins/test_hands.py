@@ -37,16 +37,18 @@ def test_a_call_inside_a_call_has_a_thread_of_its_own() -> None:
 
 @pytest.mark.parametrize("seconds", [0.01, 0, -1])
 def test_a_call_that_is_late_is_left_behind_and_its_thread_ends(seconds: float) -> None:
-    hands, go = HANDS.Hands(), threading.Event()
+    hands, began, go = HANDS.Hands(), threading.Event(), threading.Event()
     late: list[threading.Thread] = []
 
     def wait() -> None:
         late.append(threading.current_thread())
+        began.set()
         go.wait(10)
 
     with pytest.raises(HANDS.OutOfTime):
         hands.do(seconds, wait)
     assert hands.do(10, lambda: "another") == "another"
+    assert began.wait(10)
     go.set()
     late[0].join(10)
     assert not late[0].is_alive()
