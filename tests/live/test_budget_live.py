@@ -66,23 +66,25 @@ async def test_streaming_and_parallel_runs_are_settled_at_the_servers_own_usage(
 async def test_a_stream_that_the_client_cuts_off_is_kept_at_its_reservation(
     server: VllmServer, grown: Callable[[], ServerCounters]
 ) -> None:
-    budget = Budget(output_tokens=300)
-    agent = create_agent(server.chat_model(max_tokens=200), middleware=[middleware(server, budget)])
+    budget = Budget(output_tokens=3000)
+    endless = server.chat_model(max_tokens=2000, extra_body={"ignore_eos": True})
+    agent = create_agent(endless, middleware=[middleware(server, budget)])
+    begun = asyncio.Event()
     async with budget.open("live") as run:
-        task = asyncio.create_task(_read(agent))
-        await asyncio.sleep(2)
+        task = asyncio.create_task(_read(agent, begun))
+        await begun.wait()
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
     served = grown()
     assert "output_tokens" in run.spent.estimated
-    assert served.generation_tokens <= (run.spent["output_tokens"] or 0) <= 300
+    assert served.generation_tokens <= (run.spent["output_tokens"] or 0) <= 3000
     assert served.prompt_tokens <= (run.spent["input_tokens"] or 0)
 
 
-async def _read(agent: Any) -> None:
+async def _read(agent: Any, begun: asyncio.Event) -> None:
     async for _ in agent.astream(QUESTION, stream_mode="messages"):
-        pass
+        begun.set()
 
 
 def test_a_prompt_that_does_not_fit_is_never_sent(server: VllmServer, grown: Callable[[], ServerCounters]) -> None:
