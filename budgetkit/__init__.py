@@ -10,14 +10,16 @@ with budget.open("nightly-report") as run:
 ```
 """
 
+from ._account import Account, AccountState
 from ._budget import Budget
 from ._errors import BudgetExceeded, BudgetKitError, BudgetTooSmall, LedgerError
-from ._ledger import Account, AccountState, Ledger, Reservation
+from ._ledger import Ledger
 from ._level import Level, Levels
 from ._memory_ledger import MemoryLedger
 from ._price_file import ModelPrice
 from ._price_table import PriceRow
 from ._prices import PriceBook, PriceUnknown
+from ._reservation import Reservation
 from ._resource import Amount, Resource, resource
 from ._scope import Scope, current_scope
 from ._server_tokens import ServerCounter
@@ -25,6 +27,7 @@ from ._spend import Spend
 from ._tiktoken_counter import TiktokenCounter, default_counter
 from ._tokens import EstimateCounter, TokenCount, TokenCounter
 from ._usage import Usage
+from ._window import Window
 
 __all__ = [
     "Account",
@@ -53,6 +56,7 @@ __all__ = [
     "TokenCount",
     "TokenCounter",
     "Usage",
+    "Window",
     "current_scope",
     "default_counter",
     "resource",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 from ._level import Levels
 from ._resource import BUILT_IN, TOOL, Amount, from_units, nearest, refuse_built_in, resource, to_units
 from ._spend import Spend
+from ._window import Window, check_window
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,13 +45,14 @@ class Budget:
         answer_reserve: the part that only the final answer may use, as a mapping of resource to amount
             (``{"output_tokens": 200}``). None: worked out from the final call's own worst case.
         levels: where the levels begin.
+        window: the stretch of time that the limits are for, such as `Window.day`; None: for ever.
 
     Raises:
         TypeError: an amount of the wrong type.
         ValueError: negative, NaN, or contradictory limits; the message names the argument.
     """
 
-    __slots__ = ("_levels", "_limits", "_reserve")
+    __slots__ = ("_levels", "_limits", "_reserve", "_window")
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class Budget:
         custom: Mapping[str, int] | None = None,
         answer_reserve: Mapping[str, object] | None = None,
         levels: Levels | None = None,
+        window: Window | None = None,
     ) -> None:
         """See the class."""
         given: dict[str, object] = {
@@ -80,6 +83,8 @@ class Budget:
         limits = {name: to_units(name, amount) for name, amount in given.items() if amount is not None}
         limits |= _named(tools or {}, "tools", TOOL) | _named(refuse_built_in(custom or {}), "custom", "")
         _refuse_contradictions(limits)
+        check_window(window, limits, prepaid=False)
+        self._window = window
         self._limits = limits
         self._reserve = None if answer_reserve is None else _reserve(answer_reserve, limits)
         self._levels = levels or Levels()
@@ -121,6 +126,11 @@ class Budget:
         """Where the levels begin."""
         return self._levels
 
+    @property
+    def window(self) -> Window | None:
+        """The stretch of time that the limits are for; None: for ever."""
+        return self._window
+
     def open(
         self,
         name: str = "run",
@@ -151,7 +161,7 @@ class Budget:
         return hash(self._key())
 
     def _key(self) -> tuple[object, ...]:
-        return frozenset(self._limits.items()), self._reserve, self._levels
+        return frozenset(self._limits.items()), self._reserve, self._levels, self._window
 
     def __copy__(self) -> Self:
         return self
@@ -163,6 +173,8 @@ class Budget:
         shown = [f"{name}={amount}" for name, amount in self.limits.items()]
         if self._reserve is not None:
             shown.append(f"answer_reserve={self._reserve!r}")
+        if self._window is not None:
+            shown.append(f"window={self._window}")
         return f"Budget({', '.join(shown) or 'no limits'})"
 
 

@@ -31,14 +31,24 @@ class BudgetExceeded(BudgetKitError):  # noqa: N818 - the name says what happene
         spent: what that account and all below it had spent.
         reserved: what calls in flight had set aside, the answer reserve included.
         asked: what was asked for.
+        frozen: whether the account is frozen, whatever it has left.
     """
 
     def __init__(
-        self, *, resource: str, account: tuple[str, ...], limit: int, spent: int, reserved: int, asked: int
+        self,
+        *,
+        resource: str,
+        account: tuple[str, ...],
+        limit: int,
+        spent: int,
+        reserved: int,
+        asked: int,
+        frozen: bool = False,
     ) -> None:
         """All amounts in whole units."""
         self.resource = resource
         self.account = account
+        self.frozen = frozen
         self._units = {"limit": limit, "spent": spent, "reserved": reserved, "asked": asked}
         self.limit: Amount = from_units(resource, limit)
         self.spent: Amount = from_units(resource, spent)
@@ -47,6 +57,11 @@ class BudgetExceeded(BudgetKitError):  # noqa: N818 - the name says what happene
         super().__init__(self._message())
 
     def _message(self) -> str:
+        if self.frozen:
+            return (
+                f"budget {'/'.join(self.account)!r} is frozen: {self.asked} {self.resource} are refused until it is "
+                "unfrozen"
+            )
         return (
             f"budget {'/'.join(self.account)!r} is out of {self.resource}: limit {self.limit}, spent {self.spent}, "
             f"reserved {self.reserved}, asked {self.asked}"
@@ -54,22 +69,28 @@ class BudgetExceeded(BudgetKitError):  # noqa: N818 - the name says what happene
 
     def as_type(self, kind: type[BudgetExceeded]) -> BudgetExceeded:
         """The same refusal as another class, for hosts that need their own base class."""
-        return kind(resource=self.resource, account=self.account, **self._units)
+        return kind(resource=self.resource, account=self.account, **self._units, frozen=self.frozen)
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.resource, self.account, self._units))
+        return (_rebuild, (type(self), self.resource, self.account, self._units, self.frozen))
 
 
 def _rebuild(
-    kind: type[BudgetExceeded], resource: str, account: tuple[str, ...], units: dict[str, int]
+    kind: type[BudgetExceeded],
+    resource: str,
+    account: tuple[str, ...],
+    units: dict[str, int],
+    frozen: bool,
 ) -> BudgetExceeded:
-    return kind(resource=resource, account=account, **units)
+    return kind(resource=resource, account=account, **units, frozen=frozen)
 
 
 class BudgetTooSmall(BudgetExceeded):
     """Not even one answer can be paid from this budget; said before anything is spent."""
 
     def _message(self) -> str:
+        if self.frozen:
+            return super()._message()
         return (
             f"budget {'/'.join(self.account)!r} cannot pay for one answer: it needs {self.asked} {self.resource}, "
             f"the limit is {self.limit} and {self.spent} are spent; raise {self.resource}"

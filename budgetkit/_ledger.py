@@ -1,113 +1,77 @@
 """What a ledger is: reserve, call, settle, over a tree of accounts.
 
 An account is named by its path from the root, ``("tenant", "user", "run")``; a charge counts on the account and on all
-its ancestors. Four homes are planned behind this one protocol; the same calls in the same order give the same result on
-each.
+its ancestors. Four homes stand behind this one protocol; the same calls in the same order give the same result on each.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Final, Protocol, final
-
-from ._resource import Amount, from_units
-from ._spend import Spend
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["WEEK", "Account", "AccountState", "Ledger", "Reservation", "check_lease"]
+    from ._account import Account, AccountState
+    from ._reservation import Reservation
+    from ._spend import Spend
+    from ._window import Window
 
-Account = tuple[str, ...]
-"""The path of an account from the root."""
+__all__ = ["LEASE", "WEEK", "Ledger", "check_lease"]
 
+LEASE: Final = 600.0
+"""How long a call may go unsettled before it counts as spent, in seconds."""
 WEEK: Final = 7 * 24 * 3600.0
 """How long a call may wait for a person, in seconds."""
-_NOTHING: Final = Spend()
-
-
-@final
-@dataclass(slots=True, eq=False)
-class Reservation:
-    """The worst case of one call, set aside before it starts and settled at what it really cost.
-
-    Made by a ledger; read it, do not write it.
-
-    Attributes:
-        id: names the call within its account; reserving an open id again finds it.
-        account: the account that pays.
-        label: what the money is for, such as ``"model:gpt-4o"``.
-        asked: what was set aside.
-        attempt: 1 for the first use of the id, more when a settled id was reserved again.
-        time_left: seconds until the nearest ``seconds`` limit above the call, None without one.
-        spend: what it cost, once settled; None while the call is in flight.
-        overshoot: by how much it broke limits, once settled.
-        expires: when it counts as spent if nobody settles it, on the ledger's clock.
-        lapsed: whether that happened; a late settlement still replaces the estimate.
-        released: whether it was taken back; should it be settled after all, it is recorded.
-        paused: whether it waits for a person: reserved, with its clock standing still.
-    """
-
-    id: str
-    account: Account
-    label: str
-    asked: Spend
-    attempt: int = 1
-    time_left: float | None = None
-    spend: Spend | None = None
-    overshoot: Spend = _NOTHING
-    expires: float = 0.0
-    lapsed: bool = False
-    released: bool = False
-    paused: bool = False
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class AccountState:
-    """One account at one moment; amounts in whole units."""
-
-    account: Account
-    limits: Mapping[str, int]
-    spent: Spend
-    reserved: Spend
-    kept: Spend
-    """The answer reserve: what only a final call may use."""
-
-    def left(self, name: str) -> int | None:
-        """Units that are neither spent nor reserved; None without a limit, never below 0."""
-        limit = self.limits.get(name)
-        if limit is None:
-            return None
-        return max(0, limit - self.spent.in_units(name) - self.reserved.in_units(name))
-
-    @property
-    def overshoot(self) -> Spend:
-        """What was spent over each limit; empty if every limit held."""
-        over = {name: self.spent.in_units(name) - limit for name, limit in self.limits.items()}
-        return Spend.from_units({name: n for name, n in over.items() if n > 0})
-
-    @property
-    def remaining(self) -> Mapping[str, Amount | None]:
-        """What is left of each limit, as the user sees it."""
-        return {name: from_units(name, self.left(name) or 0) for name in self.limits}
 
 
 class Ledger(Protocol):
     """Where spend is recorded. Append-only: nothing that happens in a graph gives money back.
 
-    Time is the ledger's own: the ``seconds`` of an account are the wall-clock time in which it was started or had a
-    call in flight, overlaps counted once. What a call says of its own seconds stays on its record and is not added up.
+    Time is the ledger's own, the store's clock where there is a store: the ``seconds`` of an account are the wall-clock
+    time in which it was started or had a call in flight, overlaps counted once. What a call says of its own seconds
+    stays on its record and is not added up.
 
     Every method has an async twin with the prefix ``a``. All raise `LedgerError` when the account was never opened or
-    the home cannot be reached; nothing is admitted then.
+    the home cannot be reached; nothing is admitted then. A home of your own derives from this class and is
+    checked by `budgetkit.testing.LEDGER_PROPERTIES`.
     """
 
-    def open(self, account: Account, limits: Mapping[str, int], *, keep: Spend = ..., prepaid: bool = False) -> None:
+    @staticmethod
+    def from_url(url: str) -> Ledger:
+        """The ledger at ``memory://``, ``sqlite:///file``, ``postgresql://…`` or ``redis://…``.
+
+        Raises:
+            ValueError: no home has this scheme, or the url is not one.
+            ImportError: the driver is not installed; the message has the command that installs it.
+        """
+        from ._homes import ledger_from_url  # noqa: PLC0415 - the homes are built on this protocol
+
+        return ledger_from_url(url)
+
+    # -- accounts ---------------------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        account: Account,
+        limits: Mapping[str, int],
+        *,
+        keep: Spend = ...,
+        prepaid: bool = False,
+        window: Window | None = None,
+    ) -> None:
         """Make an account under its parent, which must be open; an account that is there keeps its limits.
 
-        A prepaid account takes its limits out of its parent now; raises `BudgetExceeded` if the parent cannot pay.
+        Args:
+            account: its path.
+            limits: units per resource.
+            keep: the answer reserve.
+            prepaid: take the limits out of the parent now; raises `BudgetExceeded` if the parent cannot pay.
+            window: how long a spend counts against the limits. Not for a prepaid account, which is given its share
+                once; and ``seconds`` cannot be limited over a sliding one.
+
+        Raises:
+            ValueError: a limit that is no amount, or a window that does not go with the rest.
         """
 
     def close(self, account: Account) -> None:
@@ -116,11 +80,42 @@ class Ledger(Protocol):
         Opening it again as prepaid takes out what is left of its limits. Calls in flight can still be settled.
         """
 
-    def start(self, account: Account) -> None:
-        """Let the wall clock of the account and its ancestors run (it also runs while a call is in flight)."""
+    def start(self, account: Account, *, lease: float | None = None) -> Reservation:
+        """Let the wall clock of the account and its ancestors run (it also runs while a call is in flight).
 
-    def stop(self, account: Account) -> None:
-        """Undo one `start`."""
+        Args:
+            account: whose clock.
+            lease: seconds until it stops by itself. None: it runs until `stop`, or until the process that holds what
+                this returns is gone, which a home that outlives the process notices within a minute.
+        """
+        ...
+
+    def stop(self, presence: Reservation) -> None:
+        """Undo one `start`; twice is once."""
+
+    def freeze(self, account: Account) -> None:
+        """Admit nothing more on this account and below it. Calls in flight can still be settled."""
+
+    def unfreeze(self, account: Account) -> None:
+        """Undo `freeze`."""
+
+    def top_up(self, account: Account, amounts: Spend, *, id: str) -> None:  # noqa: A002 - the field's own word
+        """Raise the limits of the account by ``amounts``; the same id is applied once. No limit stays no limit.
+
+        A prepaid account takes the difference out of its parent; raises `BudgetExceeded` if the parent cannot pay.
+        """
+
+    def set_limits(self, account: Account, limits: Mapping[str, int | None]) -> None:
+        """Set the limits that are named, in units; None takes one away. Those not named stay.
+
+        What is spent or reserved stays so, also above a limit that was lowered below it. A prepaid account takes the
+        difference out of its parent, or gives it back; raises `BudgetExceeded` if the parent cannot pay.
+
+        Raises:
+            LedgerError: ``seconds`` where they were not limited from the start, or taking that limit away.
+        """
+
+    # -- calls ------------------------------------------------------------------------------------------------------
 
     def reserve(
         self,
@@ -132,7 +127,7 @@ class Ledger(Protocol):
         keep: Spend | None = None,
         final: bool = False,
         again: bool = False,
-        lease: float = 600.0,
+        lease: float = LEASE,
     ) -> Reservation:
         """Set ``asked`` aside on the account and every ancestor, or on none.
 
@@ -146,12 +141,17 @@ class Ledger(Protocol):
             keep: set the account's answer reserve to this, in the same step; the call must fit beside it.
             final: the call may use the account's own answer reserve (never an ancestor's).
             again: a settled id may be reserved anew, as a further attempt (a call that is really made again).
-            lease: seconds until an unsettled reservation counts as spent.
+            lease: seconds until an unsettled reservation counts as spent. A home that outlives the process renews it
+                while the process holds the reservation.
 
         Raises:
-            BudgetExceeded: an account cannot pay; checked from the root down, so the outermost is the one reported.
+            BudgetExceeded: an account cannot pay, or is frozen; checked from the root down, so the outermost is the one
+                reported.
         """
         ...
+
+    def renew(self, reservation: Reservation, *, lease: float = LEASE) -> None:
+        """Give an open call, or a presence, ``lease`` more seconds; one that is over or paused stays as it is."""
 
     def settle(self, reservation: Reservation, spend: Spend | None = None) -> Reservation:
         """Replace the reservation by what the call cost; twice is once.
@@ -178,11 +178,7 @@ class Ledger(Protocol):
         """
         ...
 
-    def top_up(self, account: Account, amounts: Spend, *, id: str) -> None:  # noqa: A002 - the field's own word
-        """Raise the limits of the account by ``amounts``; the same id is applied once. No limit stays no limit.
-
-        A prepaid account takes the difference out of its parent; raises `BudgetExceeded` if the parent cannot pay.
-        """
+    # -- reading ----------------------------------------------------------------------------------------------------
 
     def states(self, account: Account) -> tuple[AccountState, ...]:
         """The account's ancestors from the root down, and itself last, as this account sees them.
@@ -195,12 +191,28 @@ class Ledger(Protocol):
         """What was settled on this account and below it, in the order of settling."""
         ...
 
+    def children(self, account: Account = ()) -> tuple[Account, ...]:
+        """The accounts right below this one, sorted; the roots for ``()``."""
+        ...
+
+    # -- the async twins --------------------------------------------------------------------------------------------
+
     async def aopen(
-        self, account: Account, limits: Mapping[str, int], *, keep: Spend = ..., prepaid: bool = False
+        self,
+        account: Account,
+        limits: Mapping[str, int],
+        *,
+        keep: Spend = ...,
+        prepaid: bool = False,
+        window: Window | None = None,
     ) -> None: ...
     async def aclose(self, account: Account) -> None: ...
-    async def astart(self, account: Account) -> None: ...
-    async def astop(self, account: Account) -> None: ...
+    async def astart(self, account: Account, *, lease: float | None = None) -> Reservation: ...
+    async def astop(self, presence: Reservation) -> None: ...
+    async def afreeze(self, account: Account) -> None: ...
+    async def aunfreeze(self, account: Account) -> None: ...
+    async def atop_up(self, account: Account, amounts: Spend, *, id: str) -> None: ...  # noqa: A002 - the field's own word
+    async def aset_limits(self, account: Account, limits: Mapping[str, int | None]) -> None: ...
     async def areserve(
         self,
         account: Account,
@@ -211,8 +223,9 @@ class Ledger(Protocol):
         keep: Spend | None = None,
         final: bool = False,
         again: bool = False,
-        lease: float = 600.0,
+        lease: float = LEASE,
     ) -> Reservation: ...
+    async def arenew(self, reservation: Reservation, *, lease: float = LEASE) -> None: ...
     async def asettle(self, reservation: Reservation, spend: Spend | None = None) -> Reservation: ...
     async def arelease(self, reservation: Reservation) -> None: ...
     async def apause(self, reservation: Reservation, *, lease: float = WEEK) -> None: ...
@@ -224,9 +237,9 @@ class Ledger(Protocol):
         id: str | None = None,  # noqa: A002 - the field's own word
         label: str = "",
     ) -> Reservation: ...
-    async def atop_up(self, account: Account, amounts: Spend, *, id: str) -> None: ...  # noqa: A002 - the field's own word
     async def astates(self, account: Account) -> tuple[AccountState, ...]: ...
     async def acharges(self, account: Account) -> tuple[Reservation, ...]: ...
+    async def achildren(self, account: Account = ()) -> tuple[Account, ...]: ...
 
 
 def check_lease(lease: float) -> None:

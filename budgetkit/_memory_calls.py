@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._memory_tree import replace, take
+from ._memory_cells import replace, take
 from ._spend import Spend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ._ledger import Reservation
     from ._memory_tree import Node
+    from ._reservation import Reservation
 
 __all__ = ["admit", "admit_beside", "book", "estimate", "widen"]
 
 
-def admit(node: Node, asked: Spend, now: float) -> float | None:
+def admit(node: Node, asked: Spend, now: int) -> float | None:
     """Hold what is asked on every account, or raise for the outermost that cannot pay; returns the time left."""
+    if node.chilled and asked:
+        node.judge_frozen(asked)
     time_left = node.time_left(now) if node.timed else None
     route = node.routes.get(asked.names) or node.route(asked.names)
     late = time_left is not None and time_left <= 0
@@ -29,7 +31,7 @@ def admit(node: Node, asked: Spend, now: float) -> float | None:
     return time_left
 
 
-def admit_beside(node: Node, asked: Spend, now: float, *, keep: Spend | None, final: bool) -> float | None:
+def admit_beside(node: Node, asked: Spend, now: int, *, keep: Spend | None, final: bool) -> float | None:
     """Admit a call beside a new answer reserve, or out of the reserve; a refusal leaves the reserve as it was."""
     before = after = node.kept
     node.keep(Spend() if final else before if keep is None else keep)
@@ -41,7 +43,7 @@ def admit_beside(node: Node, asked: Spend, now: float, *, keep: Spend | None, fi
     return time_left
 
 
-def widen(node: Node, call: Reservation, asked: Spend, now: float, *, keep: Spend | None, final: bool) -> None:
+def widen(node: Node, call: Reservation, asked: Spend, now: int, *, keep: Spend | None, final: bool) -> None:
     """Hold what is asked beyond what the open call holds already, or raise and change nothing."""
     held = call.asked.as_units()
     more = Spend.from_units(
@@ -64,19 +66,19 @@ def estimate(asked: Spend, spend: Spend | None) -> Spend:
     )
 
 
-def book(node: Node, call: Reservation, spend: Spend) -> None:
-    """Replace what the books hold for the call by what it cost, on every account; name the overshoot."""
+def book(node: Node, call: Reservation, spend: Spend, at: int) -> None:
+    """Replace what the books hold for the call by what it cost at ``at``, on every account; name the overshoot."""
     asked = call.asked
     route = node.routes.get(spend.names) or node.route(spend.names)
     if route and call.spend is None and asked.names == spend.names and not (spend.estimated or spend.unmeasured):
         if replace(route, asked.units, spend.units):
             call.overshoot = _overshoot(node, _held(call), spend)
     else:
-        call.overshoot = _book_slowly(node, call, spend)
+        call.overshoot = _book_slowly(node, call, spend, at)
     call.spend = spend
 
 
-def _book_slowly(node: Node, call: Reservation, spend: Spend) -> Spend:
+def _book_slowly(node: Node, call: Reservation, spend: Spend, at: int) -> Spend:
     """Any call on any tree, also one that was written down before (it lapsed, or was taken back).
 
     By how much it broke a limit is told account by account: of a call on a share, less reaches the accounts above.
@@ -85,9 +87,9 @@ def _book_slowly(node: Node, call: Reservation, spend: Spend) -> Spend:
     before = {} if call.spend is None else held
     over = {name: [account.cell(name).over for account in node.upward()] for name in used}
     node.hold({name: used.get(name, 0) - held.get(name, 0) for name in {*used, *held}})
+    more = {name: used.get(name, 0) - before.get(name, 0) for name in {*used, *before}}
     for account in node.upward():
-        for name in {*used, *before}:
-            account.cell(name).spent += used.get(name, 0) - before.get(name, 0)
+        account.spend(more, at)
     if call.spend is not None:
         node.mark(call.spend, -1)
     node.mark(spend, 1)

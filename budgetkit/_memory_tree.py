@@ -1,67 +1,51 @@
-"""The account tree of the memory ledger: cells that count, and how an amount travels from an account to the root."""
+"""The account tree in memory: how an amount travels from an account to the root."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ._account import Account, AccountState
 from ._errors import BudgetExceeded, LedgerError
-from ._ledger import Account, AccountState, Reservation
+from ._memory_cells import UNLIMITED, Cell, Route
+from ._rolling import Rolling
 from ._spend import Spend
 from ._stopwatch import Stopwatch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Cell", "Node", "replace", "take"]
+    from ._reservation import Reservation
+    from ._window import Window
 
-Route = tuple[tuple["Cell", ...], ...]
+__all__ = ["Node"]
 
-UNLIMITED: Final = 1 << 200
-_MILLI: Final = 10**6
-"""Nanoseconds in the unit of ``seconds``."""
-
-
-class Cell:
-    """One resource of one account.
-
-    ``held`` is what is spent or reserved, ``ceiling`` what an ordinary call may raise it to: the limit less the answer
-    reserve.
-    """
-
-    __slots__ = ("ceiling", "held", "limit", "prepaid", "spent")
-
-    def __init__(self, limit: int = UNLIMITED) -> None:
-        self.limit = limit
-        self.ceiling = limit
-        self.prepaid = False
-        self.held = 0
-        self.spent = 0
-
-    def free(self, more: int = 0) -> int:
-        """What is neither spent nor reserved, were the limit ``more`` higher."""
-        return max(0, self.limit + more - self.held)
-
-    @property
-    def claim(self) -> int:
-        """What the parent holds for this cell: the whole share where it was taken out at the start."""
-        return self.held + self.free() if self.prepaid else self.held
-
-    @property
-    def over(self) -> int:
-        """What is spent or reserved over the limit."""
-        return max(0, self.held - self.limit)
+_MILLI: Final = 1000
+"""Microseconds in the unit of ``seconds``."""
 
 
 class Node:
-    """One account: its cells, its calls, its clock."""
+    """One account: its cells, its calls, its clock.
+
+    Attributes:
+        plain: whether a call here adds the same to every account up to the root.
+        chilled: whether it is frozen, or an account above it is.
+        rolls: whether it has a window, or an account above it has.
+    """
 
     __slots__ = (
-        "account", "calls", "cells", "kept", "marks", "parent", "plain", "prepaid", "routes", "starts",
-        "timed", "watch",
+        "account", "calls", "cells", "chilled", "frozen", "kept", "marks", "parent", "plain", "prepaid", "rolling",
+        "rolls", "routes", "timed", "watch",
     )  # fmt: skip
 
     def __init__(
-        self, account: Account, parent: Node | None, limits: Mapping[str, int], keep: Spend, *, prepaid: bool
+        self,
+        account: Account,
+        parent: Node | None,
+        limits: Mapping[str, int],
+        keep: Spend,
+        *,
+        prepaid: bool = False,
+        window: Window | None = None,
     ) -> None:
         self.account = account
         self.parent = parent
@@ -70,9 +54,12 @@ class Node:
         self.routes: dict[tuple[str, ...], Route] = {}
         self.marks: dict[tuple[str, str], int] = {}
         self.watch = Stopwatch()
-        self.starts = 0
         self.prepaid = prepaid and parent is not None
-        self.plain: bool = not self.prepaid and (parent is None or parent.plain)
+        self.rolling = None if window is None else Rolling(window)
+        self.frozen = False
+        self.chilled: bool = parent is not None and parent.chilled
+        self.rolls: bool = window is not None or (parent is not None and parent.rolls)
+        self.plain: bool = not (self.prepaid or self.rolls) and (parent is None or parent.plain)
         above = parent.timed if parent else ()
         self.timed: tuple[Node, ...] = (*above, self) if "seconds" in limits else above
         self.kept = Spend()
@@ -127,16 +114,44 @@ class Node:
             cell = node.cell(name)
             before = cell.claim
             cell.held += amount
-            amount = cell.claim - before
+            if cell.prepaid:
+                amount = cell.claim - before
             if not amount:
                 break
+
+    def spend(self, amounts: Mapping[str, int], at: int) -> None:
+        """Of what is held, this much was spent at ``at``; in a window that is over by now, it is held no longer."""
+        rolling = self.rolling
+        for name, amount in amounts.items():
+            cell = self.cell(name)
+            if rolling is None or rolling.counts(at):
+                cell.spent += amount
+            else:
+                cell.held -= amount
+            if rolling is not None and rolling.counts(at):
+                rolling.book(name, amount, at)
+
+    def roll(self, now: int) -> None:
+        """Forget, here and above, what no longer counts in its window."""
+        for node in self.upward():
+            if node.rolling is not None:
+                node._roll(node.rolling, now)  # noqa: SLF001 - its own class
+
+    def _roll(self, rolling: Rolling, now: int) -> None:
+        start = rolling.start
+        gone = rolling.roll(now, {name: cell.spent for name, cell in self.cells.items()})
+        for name, n in gone.items():
+            self.cells[name].held -= n
+            self.cells[name].spent -= n
+        if rolling.end and rolling.start != start:
+            self.watch.begin_anew(rolling.start)
 
     def draw(self, amounts: Mapping[str, int]) -> None:
         """Hold ``amounts`` here and above, or raise."""
         self.judge(amounts)
         self.hold(amounts)
 
-    def judge(self, need: Mapping[str, int], now: float | None = None) -> None:
+    def judge(self, need: Mapping[str, int], now: int | None = None) -> None:
         """Raise for the outermost account that cannot pay; the time counts as well where ``now`` is given."""
         payers = {name: self.payers(name) for name in need if name != "seconds"}
         for node in self.chain():
@@ -157,11 +172,27 @@ class Node:
                         f"reserve with a worst case of {name}"
                     )
 
-    def judge_time(self, asked: int, now: float) -> None:
+    def judge_frozen(self, asked: Spend) -> None:
+        """Raise for the outermost account that is frozen."""
+        for node in self.chain():
+            if node.frozen:
+                name = next(iter(asked))
+                cell = node.cell(name)
+                raise BudgetExceeded(
+                    resource=name,
+                    account=node.account,
+                    limit=min(cell.limit, cell.held),
+                    spent=cell.spent,
+                    reserved=cell.held - cell.spent,
+                    asked=asked.in_units(name),
+                    frozen=True,
+                )
+
+    def judge_time(self, asked: int, now: int) -> None:
         """Raise if the account's own ``seconds`` are over, or do not reach for what is asked."""
         cell = self.cells.get("seconds")
-        if cell is not None and self.watch.nanoseconds(now) + max(1, asked * _MILLI) > cell.ceiling * _MILLI:
-            spent = self.watch.nanoseconds(now) // _MILLI
+        if cell is not None and self.watch.read(now) + max(1, asked * _MILLI) > cell.ceiling * _MILLI:
+            spent = self.watch.read(now) // _MILLI
             raise self.refusal("seconds", spent, spent, asked)
 
     def refusal(self, name: str, held: int, spent: int, asked: int) -> BudgetExceeded:
@@ -172,9 +203,9 @@ class Node:
             resource=name, account=self.account, limit=cell.limit, spent=spent, reserved=reserved, asked=asked
         )
 
-    def time_left(self, now: float) -> float:
+    def time_left(self, now: int) -> float:
         """Seconds until the nearest ``seconds`` limit, here and above."""
-        return min(node.cells["seconds"].ceiling * _MILLI - node.watch.nanoseconds(now) for node in self.timed) / 10**9
+        return min(node.cells["seconds"].ceiling * _MILLI - node.watch.read(now) for node in self.timed) / 10**6
 
     # -- what the account is told -----------------------------------------------------------------------------------
 
@@ -186,35 +217,12 @@ class Node:
             self.cell(name).ceiling = self.cell(name).limit - amount
         self.kept = amounts
 
-    def raise_limits(self, amounts: Mapping[str, int]) -> None:
-        """Raise the limits that there are; a share grows at the parent's cost, or the parent's refusal is raised."""
-        raised = [(self.cells[name], name, more) for name, more in amounts.items() if name in self._limited()]
-        if self.parent is not None:
-            self.parent.draw({name: cell.free(more) - cell.free() for cell, name, more in raised if cell.prepaid})
-        for cell, _, more in raised:
-            cell.limit += more
-            cell.ceiling += more
-
-    def take_share(self) -> None:
-        """Take the limits out of the parent; again after `return_share`, as far as they are not used up."""
-        shares = {name: cell for name, cell in self._limited().items() if name != "seconds" and not cell.prepaid}
-        if self.prepaid and self.parent is not None:
-            self.parent.draw({name: cell.free() for name, cell in shares.items()})
-            for cell in shares.values():
-                cell.prepaid = True
-
-    def return_share(self) -> None:
-        """Give back what is not held, and draw on the parent from now on."""
-        for name, cell in self.shares():
-            if self.parent is not None:
-                self.parent.hold({name: -cell.free()})
-            cell.prepaid = False
-
     def shares(self) -> list[tuple[str, Cell]]:
         """The cells whose share is taken out of the parent."""
         return [(name, cell) for name, cell in self.cells.items() if cell.prepaid]
 
-    def _limited(self) -> dict[str, Cell]:
+    def limited(self) -> dict[str, Cell]:
+        """The cells that have a limit."""
         return {name: cell for name, cell in self.cells.items() if cell.limit != UNLIMITED}
 
     def mark(self, spend: Spend, by: int) -> None:
@@ -227,7 +235,7 @@ class Node:
     def _marked(self, kind: str) -> list[str]:
         return [name for (of, name), n in self.marks.items() if of == kind and n and name != "seconds"]
 
-    def states(self, now: float) -> tuple[AccountState, ...]:
+    def states(self, now: int) -> tuple[AccountState, ...]:
         """Snapshots from the root down; what was taken out for this very account is left to it, not reserved."""
         shares: dict[str, int] = {}
         found: list[AccountState] = []
@@ -237,45 +245,17 @@ class Node:
                 shares[name] = shares.get(name, 0) + cell.free()
         return tuple(found[::-1])
 
-    def state(self, now: float, shares: Mapping[str, int]) -> AccountState:
+    def state(self, now: int, shares: Mapping[str, int]) -> AccountState:
         """A snapshot, in which ``shares`` are not reserved."""
         counted = {name: cell for name, cell in self.cells.items() if name != "seconds"}
         spent = {name: cell.spent for name, cell in counted.items()}
-        spent["seconds"] = self.watch.nanoseconds(now) // _MILLI
+        spent["seconds"] = self.watch.read(now) // _MILLI
         return AccountState(
             self.account,
-            {name: cell.limit for name, cell in self._limited().items()},
+            {name: cell.limit for name, cell in self.limited().items()},
             Spend.from_units(spent, estimated=self._marked("estimated"), unmeasured=self._marked("unmeasured")),
             Spend.from_units({n: cell.held - cell.spent - shares.get(n, 0) for n, cell in counted.items()}),
             self.kept,
+            None if self.rolling is None else self.rolling.window,
+            self.frozen,
         )
-
-
-def take(route: Route, amounts: tuple[int, ...]) -> bool:
-    """Reserve on all cells or on none: the common case of `Node.judge` and `Node.hold`, in one pass."""
-    short = False
-    for cells, amount in zip(route, amounts):  # noqa: B905 - as long by construction; `strict` costs more than a column
-        for cell in cells:
-            cell.held = held = cell.held + amount
-            if held > cell.ceiling:
-                short = True
-    if short:
-        for cells, amount in zip(route, amounts, strict=True):
-            for cell in cells:
-                cell.held -= amount
-    return not short
-
-
-def replace(route: Route, reserved: tuple[int, ...], used: tuple[int, ...]) -> bool:
-    """Put what was spent in the place of what was reserved; returns whether it was more of anything."""
-    over = False
-    for cells, before, now in zip(route, reserved, used):  # noqa: B905 - as above
-        if more := now - before:
-            over = over or more > 0
-            for cell in cells:
-                cell.spent += now
-                cell.held += more
-        else:
-            for cell in cells:
-                cell.spent += now
-    return over

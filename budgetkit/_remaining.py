@@ -11,7 +11,7 @@ from ._resource import Amount, from_units
 from ._spend import Spend
 
 if TYPE_CHECKING:
-    from ._ledger import AccountState
+    from ._account import AccountState
 
 __all__ = ["Remaining", "levels_of"]
 

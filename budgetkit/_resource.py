@@ -23,6 +23,7 @@ __all__ = [
     "Resource",
     "check_units",
     "from_units",
+    "limits_from",
     "nearest",
     "refuse_built_in",
     "resource",
@@ -165,6 +166,15 @@ def refuse_built_in(custom: Mapping[str, int | None]) -> Mapping[str, int | None
         if name in BUILT_IN or name.startswith(TOOL):
             raise ValueError(f"custom[{name!r}] is built in: pass it as its own argument")
     return custom
+
+
+def limits_from(limits: Mapping[str, object]) -> dict[str, int | None]:
+    """Limits in whole units from what a user writes (``{"usd": "2", "llm_calls": None}``); None is no limit.
+
+    Raises:
+        TypeError, ValueError: an amount that cannot be a limit; the message names it.
+    """
+    return {resource(name).name: None if n is None else to_units(name, n) for name, n in limits.items()}
 
 
 def check_units(units: Mapping[str, int]) -> None:

@@ -10,11 +10,13 @@ import sys
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from importlib import import_module
-from typing import TYPE_CHECKING, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 from uuid import uuid4
 
+from ._labels import by_label
 from ._level import worst
 from ._remaining import Remaining, levels_of
+from ._resource import limits_from
 from ._spend import Spend
 from ._verdict import broken
 
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from types import TracebackType
 
+    from ._account import Account, AccountState
     from ._budget import Budget
-    from ._ledger import Account, AccountState, Ledger, Reservation
+    from ._ledger import Ledger
     from ._level import Level
+    from ._reservation import Reservation
     from ._resource import Amount
 
 __all__ = ["Scope", "current_scope"]
@@ -60,6 +64,7 @@ class Scope:
         self.parent = parent
         self._prepaid = prepaid
         self._token: Token[Scope | None] | None = None
+        self._presence: Reservation | None = None
         self._used = False
 
     # -- entering and leaving ---------------------------------------------------------------------------------------
@@ -67,46 +72,46 @@ class Scope:
     def __enter__(self) -> Self:
         self._check_fresh()
         self.join()
-        self.ledger.start(self.account)
+        self._presence = self.ledger.start(self.account)
         self._token, self._used = _current.set(self), True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        token = self._check_entered()
+        token, presence = self._check_entered()
         try:
             self._leave(token)
         finally:
-            self.ledger.stop(self.account)
+            self.ledger.stop(presence)
             self.ledger.close(self.account)
 
     async def __aenter__(self) -> Self:
         self._check_fresh()
         await self.ajoin()
-        await self.ledger.astart(self.account)
+        self._presence = await self.ledger.astart(self.account)
         self._token, self._used = _current.set(self), True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        token = self._check_entered()
+        token, presence = self._check_entered()
         try:
             self._leave(token)
         finally:
-            await self.ledger.astop(self.account)
+            await self.ledger.astop(presence)
             await self.ledger.aclose(self.account)
 
     def join(self) -> None:
         """Open the account without entering it; for hosts that enter and leave many times (`entered`)."""
         _meter_langchain()
-        self.ledger.open(self.account, self.budget.limits_in_units, keep=self._keep, prepaid=self._prepaid)
+        self.ledger.open(self.account, self.budget.limits_in_units, **self._terms)
 
     async def ajoin(self) -> None:
         """Async twin of `join`."""
         _meter_langchain()
-        await self.ledger.aopen(self.account, self.budget.limits_in_units, keep=self._keep, prepaid=self._prepaid)
+        await self.ledger.aopen(self.account, self.budget.limits_in_units, **self._terms)
 
     @contextmanager
     def entered(self) -> Generator[Self]:
@@ -118,14 +123,19 @@ class Scope:
             _current.reset(token)
 
     @property
-    def _keep(self) -> Spend:
-        return self.budget.answer_reserve or Spend()
+    def _terms(self) -> dict[str, Any]:
+        return {
+            "keep": self.budget.answer_reserve or Spend(),
+            "prepaid": self._prepaid,
+            "window": self.budget.window,
+        }
 
-    def _check_entered(self) -> Token[Scope | None]:
-        token, self._token = self._token, None
-        if token is None:
+    def _check_entered(self) -> tuple[Token[Scope | None], Reservation]:
+        token, presence = self._token, self._presence
+        self._token = self._presence = None
+        if token is None or presence is None:
             raise RuntimeError(f"scope {self.name!r} is left without having been entered")
-        return token
+        return token, presence
 
     def _check_fresh(self) -> None:
         if self._used:
@@ -219,6 +229,17 @@ class Scope:
         """Async twin of `top_up`."""
         await self.ledger.atop_up(self.account, Spend.of(amounts), id=id or uuid4().hex)
 
+    def set_limits(self, limits: Mapping[str, object]) -> None:
+        """Set limits of this account while it is in use (``{"usd": "2", "llm_calls": None}``); None takes one away.
+
+        See `Ledger.set_limits`.
+        """
+        self.ledger.set_limits(self.account, limits_from(limits))
+
+    async def aset_limits(self, limits: Mapping[str, object]) -> None:
+        """Async twin of `set_limits`."""
+        await self.ledger.aset_limits(self.account, limits_from(limits))
+
     # -- reading ----------------------------------------------------------------------------------------------------
 
     @property
@@ -260,6 +281,11 @@ class Scope:
     def charges(self) -> tuple[Reservation, ...]:
         """Every settled call on this account and below it, in order."""
         return self.ledger.charges(self.account)
+
+    @property
+    def by_label(self) -> Mapping[str, Spend]:
+        """What was spent under each label (``"model:gpt-4o"``), on this account and below it."""
+        return by_label(self.charges)
 
     def states(self) -> tuple[AccountState, ...]:
         """Snapshots of the accounts above, from the root down, and of this one last."""

@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 __all__ = ["Stopwatch"]
-
-_NANO: Final = 10**9
 
 
 class Stopwatch:
-    """Wall-clock time in use. Adds whole nanoseconds up, so that nothing is lost to rounding."""
+    """Wall-clock time in use, in whole microseconds. A clock that is set back counts as standing still."""
 
-    __slots__ = ("_elapsed", "_since", "_users")
+    __slots__ = ("elapsed", "since", "users")
 
-    def __init__(self) -> None:
-        self._elapsed = 0
-        self._since = 0.0
-        self._users = 0
+    def __init__(self, elapsed: int = 0, since: int = 0, users: int = 0) -> None:
+        self.elapsed = elapsed
+        self.since = since
+        self.users = users
 
-    def start(self, now: float) -> None:
+    def start(self, now: int) -> None:
         """Begin to count, unless somebody already does."""
-        if self._users == 0:
-            self._since = now
-        self._users += 1
+        if self.users == 0:
+            self.since = now
+        self.users += 1
 
-    def stop(self, now: float) -> None:
+    def stop(self, now: int) -> None:
         """Undo one `start`; the watch stands still after the last."""
-        self._elapsed = self.nanoseconds(now)
-        self._since = now
-        self._users -= 1
+        self.elapsed = self.read(now)
+        self.since = max(now, self.since)
+        self.users -= 1
 
-    def nanoseconds(self, now: float) -> int:
-        """Time in use so far."""
-        return self._elapsed + (round((now - self._since) * _NANO) if self._users else 0)
+    def read(self, now: int) -> int:
+        """Microseconds in use so far."""
+        return self.elapsed + (max(0, now - self.since) if self.users else 0)
+
+    def begin_anew(self, at: int) -> None:
+        """Forget what was counted before ``at``."""
+        self.elapsed = 0
+        self.since = max(at, self.since)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._ledger import WEEK, Account, AccountState, Ledger, Reservation
+from ._ledger import LEASE, WEEK, Ledger
 from ._spend import Spend
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from ._account import Account, AccountState
+    from ._reservation import Reservation
+    from ._window import Window
 
 __all__ = ["SyncAsAsync"]
 
@@ -19,22 +23,44 @@ class SyncAsAsync(Ledger):
     """The async half of the protocol, for a ledger in memory: nothing to wait for, so nothing is awaited."""
 
     async def aopen(
-        self, account: Account, limits: Mapping[str, int], *, keep: Spend = _NOTHING, prepaid: bool = False
+        self,
+        account: Account,
+        limits: Mapping[str, int],
+        *,
+        keep: Spend = _NOTHING,
+        prepaid: bool = False,
+        window: Window | None = None,
     ) -> None:
         """See `Ledger.open`."""
-        self.open(account, limits, keep=keep, prepaid=prepaid)
+        self.open(account, limits, keep=keep, prepaid=prepaid, window=window)
 
     async def aclose(self, account: Account) -> None:
         """See `Ledger.close`."""
         self.close(account)
 
-    async def astart(self, account: Account) -> None:
+    async def astart(self, account: Account, *, lease: float | None = None) -> Reservation:
         """See `Ledger.start`."""
-        self.start(account)
+        return self.start(account, lease=lease)
 
-    async def astop(self, account: Account) -> None:
+    async def astop(self, presence: Reservation) -> None:
         """See `Ledger.stop`."""
-        self.stop(account)
+        self.stop(presence)
+
+    async def afreeze(self, account: Account) -> None:
+        """See `Ledger.freeze`."""
+        self.freeze(account)
+
+    async def aunfreeze(self, account: Account) -> None:
+        """See `Ledger.unfreeze`."""
+        self.unfreeze(account)
+
+    async def aset_limits(self, account: Account, limits: Mapping[str, int | None]) -> None:
+        """See `Ledger.set_limits`."""
+        self.set_limits(account, limits)
+
+    async def arenew(self, reservation: Reservation, *, lease: float = LEASE) -> None:
+        """See `Ledger.renew`."""
+        self.renew(reservation, lease=lease)
 
     async def areserve(self, account: Account, asked: Spend, **options: Any) -> Reservation:
         """See `Ledger.reserve`."""
@@ -67,3 +93,7 @@ class SyncAsAsync(Ledger):
     async def acharges(self, account: Account) -> tuple[Reservation, ...]:
         """See `Ledger.charges`."""
         return self.charges(account)
+
+    async def achildren(self, account: Account = ()) -> tuple[Account, ...]:
+        """See `Ledger.children`."""
+        return self.children(account)

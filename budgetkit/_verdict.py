@@ -8,7 +8,8 @@ from ._errors import BudgetExceeded
 from ._spend import Spend
 
 if TYPE_CHECKING:
-    from ._ledger import AccountState, Reservation
+    from ._account import AccountState
+    from ._reservation import Reservation
 
 __all__ = ["broken"]
 

@@ -88,11 +88,11 @@ class _Blocking(Way):
 
     @asynccontextmanager
     async def running(self, scope: Scope) -> AsyncGenerator[None]:
-        scope.ledger.start(scope.account)
+        presence = scope.ledger.start(scope.account)
         try:
             yield
         finally:
-            scope.ledger.stop(scope.account)
+            scope.ledger.stop(presence)
 
     @asynccontextmanager
     async def opened(self, scope: Scope) -> AsyncGenerator[None]:
@@ -129,11 +129,11 @@ class _Awaiting(Way):
 
     @asynccontextmanager
     async def running(self, scope: Scope) -> AsyncGenerator[None]:
-        await scope.ledger.astart(scope.account)
+        presence = await scope.ledger.astart(scope.account)
         try:
             yield
         finally:
-            await asyncio.shield(scope.ledger.astop(scope.account))
+            await asyncio.shield(scope.ledger.astop(presence))
 
     def opened(self, scope: Scope) -> Scope:
         return scope

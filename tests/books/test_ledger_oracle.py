@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from budgetkit import Account, BudgetExceeded, LedgerError, MemoryLedger, Reservation, Spend
+from budgetkit import Account, BudgetExceeded, MemoryLedger, Reservation, Spend
 from budgetkit.testing import ManualClock
 
 Units = dict[str, int]
@@ -163,6 +163,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.handed: list[tuple[Reservation, OracleCall]] = []
         self.settled: list[OracleCall] = []
         self.top_ups: set[tuple[Account, str]] = set()
+        self.present: list[tuple[Reservation, list[int | None]]] = []
 
     @initialize(limits=limits, keep=keeps)
     def open_root(self, limits: Units, keep: Units | None) -> None:
@@ -355,19 +356,18 @@ class LedgerMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def start(self, data: st.DataObject) -> None:
         account = self._account(data)
-        self.ledger.start(account)
-        self.oracle.accounts[account].windows.append([self.oracle.now, None])
+        period: list[int | None] = [self.oracle.now, None]
+        self.present.append((self.ledger.start(account), period))
+        self.oracle.accounts[account].windows.append(period)
 
-    @rule(data=st.data())
-    def stop(self, data: st.DataObject) -> None:
-        account = self._account(data)
-        running = [w for w in self.oracle.accounts[account].windows if w[1] is None]
-        if running:
-            self.ledger.stop(account)
-            running[-1][1] = self.oracle.now
-        else:
-            with pytest.raises(LedgerError, match="stopped more often than it was started"):
-                self.ledger.stop(account)
+    @precondition(lambda self: self.present)
+    @rule(data=st.data(), twice=st.booleans())
+    def stop(self, data: st.DataObject, twice: bool) -> None:
+        presence, period = self.present.pop(data.draw(st.integers(0, len(self.present) - 1)))
+        self.ledger.stop(presence)
+        if twice:
+            self.ledger.stop(presence)
+        period[1] = self.oracle.now
 
     @rule(seconds=st.integers(1, 5), look=st.booleans())
     def time_passes(self, seconds: int, look: bool) -> None:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from budgetkit import BudgetExceeded, LedgerError, MemoryLedger, Spend
+from budgetkit import BudgetExceeded, MemoryLedger, Spend
 from budgetkit.testing import ManualClock
 
 ONE = Spend(llm_calls=1)
@@ -50,20 +50,34 @@ def test_calls_at_the_same_time_are_counted_once(clock: ManualClock) -> None:
 
 def test_a_started_account_runs_with_all_above_it(clock: ManualClock) -> None:
     ledger = timed(clock)
-    ledger.start(CHILD)
+    presence = ledger.start(CHILD)
     clock.advance(7)
-    ledger.stop(CHILD)
+    ledger.stop(presence)
     clock.advance(1)
     assert [state.spent["seconds"] for state in ledger.states(CHILD)] == [7, 7]
 
 
-def test_stopping_what_was_not_started_is_an_error_and_stops_nothing(clock: ManualClock) -> None:
+def test_stopping_twice_is_stopping_once(clock: ManualClock) -> None:
     ledger = timed(clock)
+    presence = ledger.start(CHILD)
     ledger.reserve(CHILD, ONE)
-    with pytest.raises(LedgerError, match="account 'root/child' is stopped more often than it was started"):
-        ledger.stop(CHILD)
+    for _ in range(2):
+        ledger.stop(presence)
     clock.advance(3)
     assert used(ledger) == 3
+
+
+def test_a_presence_with_a_lease_ends_by_itself_unless_it_is_renewed(clock: ManualClock) -> None:
+    ledger = timed(clock)
+    presence = ledger.start(CHILD, lease=5)
+    clock.advance(4)
+    ledger.renew(presence, lease=5)
+    clock.advance(9)
+    assert used(ledger) == 9
+    assert presence.lapsed
+    ledger.renew(presence, lease=5)
+    clock.advance(1)
+    assert used(ledger) == 9
 
 
 def test_a_call_is_told_the_time_to_the_nearest_limit(clock: ManualClock) -> None:

@@ -131,7 +131,7 @@ async def test_nobody_s_clock_runs_while_a_person_thinks(run: Any) -> None:
     clock.advance(3600)
     result = await run(agent, Command(resume="yes"), CONFIG)
     assert result["messages"][-1].text == "Done."
-    (account,) = [account for account in ledger._nodes if account[0].startswith("agent-")]
+    (account,) = ledger.children()
     state = ledger.states(account)[-1]
     assert (state.spent["tool_calls"], state.spent["seconds"]) == (1, 0)
 

@@ -241,9 +241,9 @@ def test_a_run_s_books_end_with_the_run(search: Any, kit: Any) -> None:
     threaded: Any = create_agent(kit.searching(), [search.tool], middleware=[middleware], checkpointer=InMemorySaver())
     ledger: Any = middleware.ledger
     agent.batch([{"messages": [("user", kit.QUESTION)]}] * 3)
-    assert not ledger._nodes
+    assert not ledger.children()
     threaded.invoke({"messages": [("user", kit.QUESTION)]}, CONFIG)
-    assert len(ledger._nodes) == 1
+    assert len(ledger.children()) == 1
 
 
 def test_a_budget_per_thread_asks_for_a_thread(search: Any, kit: Any) -> None:
