@@ -10,9 +10,13 @@ with budget.open("nightly-report") as run:
 ```
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
 from ._account import Account, AccountState
 from ._budget import Budget
 from ._errors import BudgetExceeded, BudgetKitError, BudgetTooSmall, LedgerError
+from ._labels import by_label
 from ._ledger import Ledger
 from ._level import Level, Levels
 from ._memory_ledger import MemoryLedger
@@ -29,6 +33,12 @@ from ._tokens import EstimateCounter, TokenCount, TokenCounter
 from ._usage import Usage
 from ._window import Window
 
+if TYPE_CHECKING:
+    from ._homes._postgres import PostgresLedger
+    from ._homes._redis import RedisLedger
+    from ._homes._sqlite import SqliteLedger
+    from ._homes._verify import Verification, verify
+
 __all__ = [
     "Account",
     "AccountState",
@@ -44,20 +54,42 @@ __all__ = [
     "Levels",
     "MemoryLedger",
     "ModelPrice",
+    "PostgresLedger",
     "PriceBook",
     "PriceRow",
     "PriceUnknown",
+    "RedisLedger",
     "Reservation",
     "Resource",
     "Scope",
     "ServerCounter",
     "Spend",
+    "SqliteLedger",
     "TiktokenCounter",
     "TokenCount",
     "TokenCounter",
     "Usage",
+    "Verification",
     "Window",
+    "by_label",
     "current_scope",
     "default_counter",
     "resource",
+    "verify",
 ]
+
+_LATE: Final = {
+    "PostgresLedger": "_homes._postgres",
+    "RedisLedger": "_homes._redis",
+    "SqliteLedger": "_homes._sqlite",
+    "Verification": "_homes._verify",
+    "verify": "_homes._verify",
+}
+"""The homes of the books, by module: loaded on first use, with the drivers that they need."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load the rest on first use."""
+    if name in _LATE:
+        return getattr(import_module(f"{__name__}.{_LATE[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ._errors import LedgerError
-from ._ledger import check_lease
+from ._ledger import check_known, check_lease, check_path
 from ._memory_calls import book, estimate
 from ._memory_limits import raise_limits, return_share, set_limits, take_share
 from ._memory_tree import Node
@@ -64,8 +64,7 @@ class AccountBooks:
         window: Window | None = None,
     ) -> None:
         """See `Ledger.open`."""
-        if not account:
-            raise LedgerError("the account () has no name: an account is a path such as ('tenant', 'run')")
+        check_path(account)
         check_units(limits)
         check_window(window, limits, prepaid=prepaid)
         with self._lock:
@@ -85,15 +84,15 @@ class AccountBooks:
             self._time(node)
             return_share(node)
 
-    def start(self, account: Account, *, lease: float | None = None) -> Reservation:
-        """See `Ledger.start`."""
+    def start(self, account: Account, *, lease: float | None = None, id: str | None = None) -> Reservation:  # noqa: A002 - as in the protocol
+        """See `Ledger.start`; ``id`` names the presence, for homes that keep it elsewhere too."""
         if lease is not None:
             check_lease(lease)
         with self._lock:
             node = self._node(account)
             now = self._time(node)
             expires = math.inf if lease is None else now + round(lease * MICRO)
-            presence = Reservation(self._name(), account, "", _NOTHING, expires=expires / MICRO, presence=True)
+            presence = Reservation(id or self._name(), account, "", _NOTHING, expires=expires / MICRO, presence=True)
             self._begin(node, presence, now, expires)
             return presence
 
@@ -119,8 +118,7 @@ class AccountBooks:
 
     def top_up(self, account: Account, amounts: Spend, *, id: str) -> None:  # noqa: A002 - as in the protocol
         """See `Ledger.top_up`."""
-        if amounts.unmeasured:
-            raise LedgerError(f"cannot top up by an unknown amount of {', '.join(sorted(amounts.unmeasured))}")
+        check_known(amounts)
         with self._lock:
             node = self._node(account)
             self._time(node)

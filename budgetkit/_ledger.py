@@ -9,6 +9,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final, Protocol
 
+from ._errors import LedgerError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from ._spend import Spend
     from ._window import Window
 
-__all__ = ["LEASE", "WEEK", "Ledger", "check_lease"]
+__all__ = ["LEASE", "WEEK", "Ledger", "check_known", "check_lease", "check_path"]
 
 LEASE: Final = 600.0
 """How long a call may go unsettled before it counts as spent, in seconds."""
@@ -250,3 +252,23 @@ def check_lease(lease: float) -> None:
     """
     if not 0 < lease < inf:
         raise ValueError(f"lease={lease!r} must be a finite number of seconds above 0: nothing is reserved for ever")
+
+
+def check_path(account: Account) -> None:
+    """Refuse an account without a name.
+
+    Raises:
+        LedgerError: the path is empty.
+    """
+    if not account:
+        raise LedgerError("the account () has no name: an account is a path such as ('tenant', 'run')")
+
+
+def check_known(amounts: Spend) -> None:
+    """Refuse to top up by what nobody knows.
+
+    Raises:
+        LedgerError: an amount that is not measured.
+    """
+    if amounts.unmeasured:
+        raise LedgerError(f"cannot top up by an unknown amount of {', '.join(sorted(amounts.unmeasured))}")

@@ -17,7 +17,7 @@ def public_names(module: ModuleType) -> set[str]:
         for name, value in vars(module).items()
         if not name.startswith("_")
         and not isinstance(value, ModuleType)
-        and name not in {"annotations", "TYPE_CHECKING", "Any"}
+        and name not in {"annotations", "TYPE_CHECKING", "Any", "Final", "Mapping", "import_module"}
     }
 
 
