@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from ._errors import BudgetExceeded
 from ._resource import Amount, from_units
 from ._spend import Spend
 
@@ -41,6 +42,17 @@ class AccountState:
         if limit is None:
             return None
         return max(0, limit - self.spent.in_units(name) - self.reserved.in_units(name))
+
+    def refusal(self, name: str, asked: int) -> BudgetExceeded:
+        """The error that says that this account cannot pay for ``asked`` more units; raise it."""
+        return BudgetExceeded(
+            resource=name,
+            account=self.account,
+            limit=self.limits.get(name, 0),
+            spent=self.spent.in_units(name),
+            reserved=self.reserved.in_units(name) + self.kept.in_units(name),
+            asked=asked,
+        )
 
     @property
     def overshoot(self) -> Spend:

@@ -12,6 +12,7 @@ from rich.console import Console
 from budgetkit import Budget, BudgetTooSmall, PriceBook, PriceUnknown
 from budgetkit.agents import ModelError, ServerError, VllmServer, serve
 
+from ._cli_certify import certify_graph
 from ._cli_eval import run_with_progress
 from ._cli_prices import price_table
 from ._evaluate import EvalSettings
@@ -27,6 +28,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+
+app.command("certify")(certify_graph)
 
 _INTERRUPTED = 130
 _BAD_INPUT = 2

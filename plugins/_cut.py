@@ -39,14 +39,7 @@ def too_short(states: tuple[AccountState, ...], cap: int) -> BudgetExceeded:
     """The refusal of a call that needs more output than ``cap``: of the limits on it, the one with the least left."""
     limits = [(state, name) for state in states for name in _NAMES if name in state.limits]
     state, name = min(limits, key=lambda limit: _share_left(*limit))
-    return BudgetExceeded(
-        resource=name,
-        account=state.account,
-        limit=state.limits[name],
-        spent=state.spent.in_units(name),
-        reserved=state.reserved.in_units(name) + state.kept.in_units(name),
-        asked=cap + 1 if name == "output_tokens" else 0,
-    )
+    return state.refusal(name, cap + 1 if name == "output_tokens" else 0)
 
 
 def _share_left(state: AccountState, name: str) -> float:

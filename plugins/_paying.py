@@ -96,11 +96,4 @@ def out_of_time(states: tuple[AccountState, ...]) -> BudgetExceeded:
     """The refusal for a call that ran out of ``seconds``: the outermost account with the least time left."""
     timed = [state for state in states if "seconds" in state.limits]
     state = min(timed, key=lambda s: (s.left("seconds") or 0) - s.kept.in_units("seconds"))
-    return BudgetExceeded(
-        resource="seconds",
-        account=state.account,
-        limit=state.limits["seconds"],
-        spent=state.spent.in_units("seconds"),
-        reserved=state.kept.in_units("seconds"),
-        asked=0,
-    )
+    return state.refusal("seconds", 0)

@@ -46,7 +46,7 @@ def used_up(own: AccountState, tools: Sequence[str]) -> BudgetExceeded | None:
     barred = [name for name in ("tool_calls", *(f"tool:{tool}" for tool in tools)) if _lacks(own, name, 1)]
     if not tools or not barred or ("tool_calls" not in barred and len(barred) < len(set(tools))):
         return None
-    return _refusal(own, barred[0], 1)
+    return own.refusal(barred[0], 1)
 
 
 def still_barred(own: AccountState, messages: Sequence[BaseMessage], rounds: int) -> BudgetExceeded | None:
@@ -56,7 +56,7 @@ def still_barred(own: AccountState, messages: Sequence[BaseMessage], rounds: int
         return None
     for name, units in (mark for answer in refused[0] if (mark := _mark(answer))):
         if _lacks(own, name, units):
-            return _refusal(own, name, units)
+            return own.refusal(name, units)
     return None
 
 
@@ -87,17 +87,6 @@ def _refused_rounds(messages: Sequence[BaseMessage]) -> Iterator[list[BaseMessag
             return
         yield answers
         end = start - 1  # past the message that asked
-
-
-def _refusal(own: AccountState, name: str, asked: int) -> BudgetExceeded:
-    return BudgetExceeded(
-        resource=name,
-        account=own.account,
-        limit=own.limits[name],
-        spent=own.spent.in_units(name),
-        reserved=own.reserved.in_units(name) + own.kept.in_units(name),
-        asked=asked,
-    )
 
 
 def unanswered(messages: Sequence[BaseMessage]) -> bool:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._errors import BudgetExceeded, LedgerError
-from .._reservation import MICRO
+from .._reservation import MICRO, Reservation
+from .._spend import Spend
 from .._window import Window
 from ._wire import Document, call_from, nodes_from, update
 
 if TYPE_CHECKING:
     from .._account import Account, AccountState
-    from .._reservation import Reservation
 
-__all__ = ["boundaries", "calls_of", "checked", "children_of", "renewed", "reserved", "settled", "states_of"]
+__all__ = ["boundaries", "calls_of", "charged", "checked", "children_of", "renewed", "reserved", "settled", "states_of"]
 
 
 def checked(reply: Document) -> Document:
@@ -43,6 +43,11 @@ def reserved(reply: Document) -> Reservation:
     left = reply.get("time_left")
     call.time_left = None if left is None else left / MICRO
     return call
+
+
+def charged(account: Account, name: str, label: str, reply: Document) -> Reservation:
+    """The charge as the books have it; as it was asked for where the reply is still to come."""
+    return reserved(reply) if reply else Reservation(name, account, label, Spend())
 
 
 def settled(call: Reservation, reply: Document) -> Reservation:

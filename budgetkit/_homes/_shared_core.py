@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from abc import ABC, abstractmethod
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -38,6 +39,7 @@ class SharedCore(Ledger, ABC):
         self._numbers = count(1)
         self._keeper = None if clock else Keeper(lambda held, lease: self.renew(held, lease=lease))
         self._undoing: set[asyncio.Task[None]] = set()
+        self._busy = threading.local()
 
     @abstractmethod
     def _send(self, request: Document, now: int | None, windows: list[Any]) -> Document:
@@ -52,6 +54,21 @@ class SharedCore(Ledger, ABC):
         """Async twin of `_send`."""
 
     def _ask(self, request: Document) -> Document:
+        """Ask, and wait for the reply.
+
+        A garbage collection in the middle of an operation may end a stream, whose settlement would then wait for locks
+        that its own thread holds: such a one is left to another thread, and its reply is empty.
+        """
+        if getattr(self._busy, "asking", False):
+            threading.Thread(target=self._ask, args=(request,), name="budgetkit-settle").start()
+            return {}
+        self._busy.asking = True
+        try:
+            return self._ask_to_the_end(request)
+        finally:
+            self._busy.asking = False
+
+    def _ask_to_the_end(self, request: Document) -> Document:
         windows: list[Any] = []
         for _ in range(_PATIENCE):
             reply = self._send(request, self._now(), windows)

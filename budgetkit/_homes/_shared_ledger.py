@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from .._ledger import LEASE, WEEK
 from .._spend import Spend
-from ._replies import calls_of, children_of, renewed, reserved, settled, states_of
+from ._replies import calls_of, charged, children_of, renewed, reserved, settled, states_of
 from ._requests import (
     call_request,
     charge_request,
@@ -146,7 +146,8 @@ class SharedLedger(AsyncHalf):
         label: str = "",
     ) -> Reservation:
         """See `Ledger.charge`."""
-        return reserved(self._ask(charge_request(account, spend, id or self._name(), label)))
+        name = id or self._name()
+        return charged(account, name, label, self._ask(charge_request(account, spend, name, label)))
 
     # -- reading ----------------------------------------------------------------------------------------------------
 

@@ -327,3 +327,33 @@ def test_a_journal_with_a_hole_does_not_pass() -> None:
 def test_books_in_memory_have_no_journal_to_check() -> None:
     with pytest.raises(LedgerError, match="MemoryLedger keeps no journal: what it knows ends with this process"):
         verify(MemoryLedger())
+
+
+# -- garbage collections in the middle of an operation ---------------------------------------------------------------
+
+
+class Collecting(WireLedger):
+    """A garbage collection comes in the middle of an operation and ends a stream, which settles its call."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self.threads: list[tuple[str, str]] = []
+
+    def _send(self, request: dict[str, Any], now: int | None, windows: list[Any]) -> dict[str, Any]:
+        if request["op"] == "states":
+            self.settle(self.streaming, ONE)
+            assert self.charge(("a",), ONE, id="dropped").id == "dropped"
+            for thread in threading.enumerate():
+                if thread.name == "budgetkit-settle":
+                    thread.join()
+        else:
+            self.threads.append((request["op"], threading.current_thread().name))
+        return super()._send(request, now, windows)
+
+
+def test_a_settlement_inside_another_operation_of_its_thread_is_left_to_another_thread() -> None:
+    ledger = Collecting(ManualClock())
+    ledger.open(("a",), {})
+    ledger.streaming = ledger.reserve(("a",), ONE)
+    assert ledger.states(("a",))[-1].spent == ONE + ONE
+    assert set(ledger.threads[2:]) == {("settle", "budgetkit-settle"), ("charge", "budgetkit-settle")}
