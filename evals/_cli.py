@@ -9,11 +9,12 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from budgetkit import Budget, BudgetTooSmall, PriceBook, PriceUnknown
+from budgetkit import Budget, BudgetTooSmall, LedgerError, PriceBook, PriceUnknown
 from budgetkit.agents import ModelError, ServerError, VllmServer, serve
 
 from ._cli_certify import certify_graph
 from ._cli_eval import run_with_progress
+from ._cli_ledger import ledger_app
 from ._cli_prices import price_table
 from ._evaluate import EvalSettings
 from ._records import DataError
@@ -31,6 +32,8 @@ app = typer.Typer(
 
 app.command("certify")(certify_graph)
 
+app.add_typer(ledger_app, name="ledger")
+
 _INTERRUPTED = 130
 _BAD_INPUT = 2
 
@@ -39,7 +42,7 @@ def run_command() -> None:
     """Run the command; bad input is one clear line and exit status 2."""
     try:
         app()
-    except (DataError, ModelError, ServerError, PriceUnknown, BudgetTooSmall, _BadInput) as problem:
+    except (DataError, LedgerError, ModelError, ServerError, PriceUnknown, BudgetTooSmall, _BadInput) as problem:
         _fail(str(problem))
 
 

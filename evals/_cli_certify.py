@@ -23,9 +23,7 @@ _UNBOUNDED = 1
 def certify_graph(
     graph: Annotated[
         str,
-        typer.Argument(
-            metavar="MODULE:GRAPH", help="A compiled graph, or a function that makes one."
-        ),
+        typer.Argument(metavar="MODULE:GRAPH", help="A compiled graph, or a function that makes one."),
     ],
     budget: Annotated[str, typer.Option("--budget", metavar="LIMITS", help="The limits of one run: usd=0.05 ...")],
     recursion_limit: Annotated[

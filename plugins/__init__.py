@@ -8,6 +8,8 @@ agent = create_agent(model, tools=[search], middleware=[BudgetMiddleware(Budget(
 ```
 """
 
+from ._certify import certify
+from ._certify_words import Certificate, Unbounded
 from ._ends import AtEnd
 from ._errors import BudgetDrained, GraphBudgetExceeded, GraphBudgetTooSmall
 from ._extract import AnswerKind, answer_kind, best_sentences, extract_answer
@@ -27,14 +29,17 @@ __all__ = [
     "BudgetMiddleware",
     "BudgetState",
     "BudgetToolNode",
+    "Certificate",
     "GraphBudgetExceeded",
     "GraphBudgetTooSmall",
     "Passage",
     "ToolGate",
     "ToolsAtEnd",
+    "Unbounded",
     "answer_kind",
     "best_sentences",
     "budgeted",
+    "certify",
     "content_terms",
     "extract_answer",
     "metered",

@@ -13,13 +13,14 @@ from langchain_core.runnables import Runnable
 from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, Send
 
-__all__ = ["COMMAND", "LEAVES", "SEND", "cells", "functions_of", "home", "refers_to", "speaks_of"]
+__all__ = ["COMMAND", "LEAVES", "SEND", "cells", "functions_of", "home", "is_host", "refers_to", "speaks_of"]
 
 SEND: Final = "Send"
 COMMAND: Final = "Command"
 LEAVES: Final = "PARENT"
 """``Command.PARENT``: a subgraph that sends its parent somewhere."""
 
+_HOSTS: Final = ("langchain.", "langchain_core.", "langgraph.", "deepagents.", "budgetkit.plugins.")
 _WORDS: Final = frozenset({SEND, COMMAND, LEAVES})
 _MEANT: Final[dict[object, str]] = {Send: SEND, Command: COMMAND}
 
@@ -47,17 +48,29 @@ def _content(cell: Any) -> list[Any]:
 
 def functions_of(runnable: object) -> list[Callable[..., Any]]:
     """The functions that a node made of a function runs, sync and async; the host's own twin of one is left out."""
-    sync, awaited = getattr(runnable, "func", None), getattr(runnable, "afunc", None)
-    if isinstance(awaited, partial) and getattr(awaited, "__wrapped__", None) is sync:
-        awaited = None
-    return [cast("Callable[..., Any]", function) for function in (sync, awaited) if callable(function)]
+    sync: Any = getattr(runnable, "func", None)
+    awaited: Any = getattr(runnable, "afunc", None)
+    own = [sync] if getattr(awaited, "__wrapped__", None) is sync else [sync, awaited]
+    return [function for function in own if function is not None]
+
+
+def is_host(code: object) -> bool:
+    """Whether a node is the hosts' own code, which goes only where its edges lead."""
+    functions = functions_of(code)
+    return (
+        bool(functions)
+        and not isinstance(code, ToolNode)
+        and all(home(_plain(f)).startswith(_HOSTS) for f in functions)
+    )
 
 
 def speaks_of(code: object) -> frozenset[str]:
     """Which of `Send`, `Command` and ``Command.PARENT`` the code of a node or a branch names, helpers included."""
     if isinstance(code, ToolNode):
         tools = (cast("Any", tool) for tool in code.tools_by_name.values())
-        roots: list[object] = [f for tool in tools for f in (getattr(tool, "func", None), getattr(tool, "coroutine", None))]
+        roots: list[object] = [
+            f for tool in tools for f in (getattr(tool, "func", None), getattr(tool, "coroutine", None))
+        ]
     elif nodes := getattr(getattr(code, "builder", None), "nodes", None):
         return frozenset({LEAVES} if any(LEAVES in speaks_of(node.runnable) for node in nodes.values()) else ())
     else:
@@ -73,20 +86,26 @@ def _words(function: FunctionType) -> set[str]:
 
 def refers_to(code: object) -> list[Runnable[Any, Any]]:
     """The models and graphs that a function reaches by its names."""
-    found = [value for function in _followed([code]) for value in _values(function)]
+    found = [value for function in _followed([*functions_of(code)] or [code]) for value in _values(function)]
     return [value for value in found if isinstance(value, BaseChatModel) or hasattr(value, "builder")]
 
 
 def _followed(roots: list[Any]) -> list[FunctionType]:
-    """These functions, and those that they name."""
+    """These functions, and those of the same package that they name."""
     found: list[FunctionType] = []
-    waiting = [root for root in roots if root is not None]
+    waiting = [function for root in roots if (function := _plain(root)) is not None]
     while waiting:
-        function = _plain(waiting.pop())
-        if function is not None and function not in found:
+        function = waiting.pop()
+        if function not in found:
             found.append(function)
-            waiting += [value for value in _values(function) if isfunction(value) or ismethod(value)]
+            waiting += [named for value in _values(function) if (named := _neighbour(value, function)) is not None]
     return found
+
+
+def _neighbour(value: Any, function: FunctionType) -> FunctionType | None:
+    named = _plain(value) if isfunction(value) or ismethod(value) else None
+    package = function.__module__.partition(".")[0]
+    return named if named is not None and named.__module__.partition(".")[0] == package else None
 
 
 def _plain(thing: Any) -> FunctionType | None:
@@ -94,7 +113,7 @@ def _plain(thing: Any) -> FunctionType | None:
     while isinstance(thing, partial):
         thing = cast("Any", thing).func
     if not (isfunction(thing) or ismethod(thing)):
-        thing = getattr(type(thing), "__call__", None)  # noqa: B004 - the method itself
+        thing = getattr(cast("Any", type(thing)), "__call__", None)  # noqa: B004 - the method itself
     thing = getattr(thing, "__func__", thing)
     return thing if isinstance(thing, FunctionType) else None
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from langgraph.constants import END, START
 from langgraph.graph.state import CompiledStateGraph  # pyright: ignore[reportMissingTypeStubs]  # it has types of its own
 
 from ._certify_amounts import Most, least, plus, times
-from ._certify_code import COMMAND, LEAVES, SEND, speaks_of
+from ._certify_code import COMMAND, LEAVES, SEND, is_host, speaks_of
 from ._certify_steps import Count
 
-__all__ = ["Graph", "Shape", "own_limit", "shape_of"]
+__all__ = ["Graph", "Shape", "is_graph", "own_limit", "shape_of"]
 
 Graph = CompiledStateGraph[Any, Any, Any, Any]
 
@@ -22,10 +22,18 @@ _NO_LIMITS: Final = {9_999, 10_007}
 """The recursion limits of `create_agent` and of langgraph itself, where the user set none."""
 
 
+def is_graph(thing: object) -> TypeGuard[Graph]:
+    """Whether this is a compiled `StateGraph`."""
+    return isinstance(thing, CompiledStateGraph)
+
+
 def own_limit(graph: Graph) -> int | None:
-    """The recursion limit that the user bound to this graph; None for none, and for a host's own."""
-    limit = (graph.config or {}).get("recursion_limit")
-    return None if limit in _NO_LIMITS else limit
+    """The recursion limit that is bound to this graph, by the user or by a host."""
+    return (graph.config or {}).get("recursion_limit")
+
+
+_TOOLS: Final = "tools"
+"""The node to which `create_agent` sends the calls of its tools, one by one."""
 
 
 @dataclass(slots=True)
@@ -53,27 +61,30 @@ class Shape:
         found, new = set[str](), {start}
         while new:
             found |= new
-            new = {name for at in new for name in self.after.get(at, ()) if name != gate} - found
-            if end in new:
+            following = {name for at in new for name in self.after.get(at, ()) if name != gate}
+            if end in following:
                 return False
+            new = following - found
         return True
 
     def counts(self, limit: int | None, caps: Mapping[str, Count]) -> dict[str, Count]:
         """How often each node can run in one run of the graph.
 
         Args:
-            limit: an explicit recursion limit, in supersteps.
+            limit: the recursion limit in force, in supersteps.
             caps: nodes that something else than the graph's structure stops.
         """
+        limit = None if limit in _NO_LIMITS else limit
         return {name: self._count(name, limit, caps) for name in self.names}
 
     def _count(self, name: str, limit: int | None, caps: Mapping[str, Count]) -> Count:
         if name in self.fanned:
             return Count(None, "Send may start it, as often as the data says")
+        if name in caps:
+            once = self.visits(START).get(name, 0)
+            return caps[name] if once is None else Count(once, _times(once))
         entries: dict[str, Most] = {START: 1, **{capped: cap.most for capped, cap in caps.items()}}
         shaped = plus(*(times(self.visits(start, caps).get(name, 0), n) for start, n in entries.items()))
-        if name in caps and (shaped is None or (caps[name].most or 0) <= shaped):
-            return caps[name]
         if least(shaped, limit) is None:
             return Count(
                 None,
@@ -82,7 +93,7 @@ class Shape:
             )
         if shaped is None or (limit is not None and limit < shaped):
             return Count(limit, f"at most {limit} times, the recursion limit")
-        return Count(shaped, "at most once" if shaped == 1 else f"at most {shaped} times, by the edges that lead to it")
+        return Count(shaped, _times(shaped))
 
     def visits(self, start: str, stops: Container[str] = ()) -> dict[str, Most]:
         """How often each node can run because ``start`` ran once: in how many supersteps, or on how many ways.
@@ -105,10 +116,14 @@ class Shape:
             following = Counter[str]()
             for name, ways in layer.items():
                 following.update(dict.fromkeys(self.after.get(name, ()), ways))
-            layer = Counter({name: ways for name, ways in following.items() if name not in stops}) + Counter()
-            if not layer:
+            if not following:
                 return
-            yield layer
+            yield following
+            layer = Counter({name: ways for name, ways in following.items() if name not in stops})
+
+
+def _times(n: int) -> str:
+    return "at most once" if n == 1 else f"at most {n} times, by the edges that lead to it"
 
 
 def shape_of(graph: Graph) -> Shape:
@@ -122,9 +137,11 @@ def shape_of(graph: Graph) -> Shape:
             shape.link(start, [end])
     for start, branches in builder.branches.items():
         for branch in branches.values():
-            _jump(shape, start, tuple((branch.ends or {}).values()), branch.path, always=True)
+            ends: dict[Any, str] = branch.ends or {}
+            _jump(shape, start, tuple(ends.values()), branch.path, always=True)
     for name, node in builder.nodes.items():
-        _jump(shape, name, tuple(node.ends or ()), node.runnable)
+        declared: Iterable[str] = node.ends or ()
+        _jump(shape, name, tuple(declared), node.runnable)
         shape.untimed = shape.untimed or node.defer
         if node.error_handler_node:
             shape.untimed = True
@@ -134,10 +151,11 @@ def shape_of(graph: Graph) -> Shape:
 
 def _jump(shape: Shape, start: str, declared: tuple[str, ...], code: Any, *, always: bool = False) -> None:
     """Where a function may go: where it says, or anywhere."""
-    words = speaks_of(code)
+    words = speaks_of(code) if always or not is_host(code) else frozenset[str]()
     anywhere = [name for name in declared if name in shape.names] or list(shape.names)
     if declared or always or words & {COMMAND, LEAVES}:
         shape.link(start, declared or anywhere)
     if SEND in words:
-        shape.link(start, anywhere)
-        shape.fanned.update(anywhere)
+        sent = [name for name in anywhere if name == _TOOLS] if is_host(code) else anywhere
+        shape.link(start, sent)
+        shape.fanned.update(sent)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from ._certify_amounts import FREE, Cost, Most, is_metered, times
@@ -22,7 +22,9 @@ class Count:
         """Something that runs so often in each of so many runs of its graph."""
         if count.most == 1:
             return self
-        why = self.why if self.most is None else count.why if self.most == 1 else f"{self.why}, {count.why}"
+        if self.most == 1:
+            return count
+        why = self.why if self.most is None else count.why if count.most is None else f"{self.why}; {count.why}"
         return Count(times(self.most, count.most), why)
 
 
@@ -31,15 +33,15 @@ class Holder:
     """A plug-in that sets the worst case of a call aside before it is made, or refuses it.
 
     Attributes:
-        key: tells two plug-ins apart.
+        key: tells apart what has accounts of its own: two plug-ins, or one per run in two graphs.
         name: what people read.
         limits: those of its own budget, in whole units.
         accounts: how many accounts with these limits one run may open.
     """
 
-    key: int
+    key: tuple[int, str]
     name: str
-    limits: Mapping[str, int]
+    limits: Mapping[str, int] = field(hash=False, compare=False)
     accounts: Most
 
     def most(self, resource: str) -> Most:

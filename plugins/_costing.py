@@ -10,9 +10,10 @@ from budgetkit import PriceUnknown, Spend, Usage
 
 from ._in_flight import Money
 
-__all__ = ["Costing", "unsent"]
+__all__ = ["Costing", "unknown", "unsent"]
 
 _CLIENT_ERROR: Final = range(400, 500)
+_BILLED: Final = ("input_tokens", "output_tokens", "total_tokens", "usd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ class Costing:
     def unsent(self) -> Spend:
         """A call that the provider turned away before it worked on it: a call, but no tokens."""
         return Spend.from_units({"llm_calls": 1})
+
+
+def unknown(calls: int = 1) -> Spend:
+    """What nobody was told of: the ledger keeps what was reserved of it, and the rest stays unknown, not zero."""
+    return Spend.from_units({"llm_calls": calls}, unmeasured=_BILLED)
 
 
 def unsent(error: BaseException | None) -> bool:

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 
 from budgetkit import BudgetExceeded, BudgetTooSmall, Spend
 
-from ._costing import unsent
+from ._costing import unknown, unsent
 from ._cut import too_short, was_cut
 from ._desk import SHARE
 from ._ends import MARK, AtEnd, ask_person, leave, mark, notice
@@ -72,10 +72,10 @@ class ModelGate:
     async def call(self, way: Way, run: Run, request: Request, send: Callable[[Request], Any]) -> Response:
         """The model's answer, or the end of the budget."""
         asked_before, cut_at, sent = 0, None, False
+        await take_over(way, outer_call(MODEL))  # before anything else: however this ends, it is on this account
         while True:
             try:
                 step = self._ordinary(run, await way.states(run.scope), request, cut_at)
-                await take_over(way, outer_call(MODEL))
                 if (place := take_place(run.scope.account)) is not None:
                     await way.release(run.scope.ledger, place)
                 flight = await self._reserved(way, run, step)
@@ -213,16 +213,16 @@ class ModelGate:
         changes = {**final, "model_settings": settings, **_capped(request, last.cap, settings)}
         return _Step(_with(request, changes), least.costing, last.asked, keep=run.above)
 
-    def _cost(self, costing: Costing, flight: InFlight, response: Response | None) -> Spend | None:
-        """What the call cost; None if the provider did not say."""
+    def _cost(self, costing: Costing, flight: InFlight, response: Response | None) -> Spend:
+        """What the call cost, as far as the provider said."""
         if flight.cached:
             return Spend()
         if flight.error is not None:
-            return costing.unsent() if unsent(flight.error) else None
+            return costing.unsent() if unsent(flight.error) else unknown()
         usage = flight.usage if flight.started else _usage(response.result if response else [])
         if usage is None:
             self._warn_of_silence(costing.model)
-            return None
+            return unknown()
         return costing.spend(usage)
 
     def _warn_of_silence(self, model: str) -> None:

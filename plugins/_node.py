@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, final
@@ -22,11 +23,40 @@ from ._ways import AWAITING, BLOCKING, OutOfTime, Way, finish
 if TYPE_CHECKING:
     from budgetkit import AccountState, Budget, Ledger, PriceBook, TokenCounter
 
-__all__ = ["budgeted"]
+__all__ = ["Budgeted", "budgeted", "budgeted_of"]
 
 Node = Callable[..., Any] | Runnable[Any, Any]
 
 _ONE_CALL: Final = Spend(llm_calls=1)
+_MADE: Final = "__budgeted__"
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Budgeted:
+    """What `budgeted` made a node of, for whoever reads a graph.
+
+    Attributes:
+        node: the node as it was.
+        budget: whose limits hold it.
+        aside: what is set aside before it starts, in whole units.
+        per: whose budget it is outside of an open scope.
+        otherwise: what runs in its place when the budget has ended, unheld.
+        made: the function that this is about: a decorator may copy the mark, but does not become it.
+    """
+
+    node: Node
+    budget: Budget
+    aside: Mapping[str, int]
+    per: Per
+    otherwise: Callable[[Any], Any] | None
+    made: Callable[..., Any]
+
+
+def budgeted_of(function: object) -> Budgeted | None:
+    """What `budgeted` left on a function that it made; None for any other."""
+    mark = getattr(function, _MADE, None)
+    return mark if isinstance(mark, Budgeted) and mark.made is function else None
 
 
 def budgeted(
@@ -64,31 +94,38 @@ def budgeted(
         name: the account's name.
     """
     gate = _Gate(Runs(budget, name=name, per=per, ledger=ledger), Money.of(prices, counter), share, otherwise)
+    aside = share.limits_in_units if share is not None else _ONE_CALL.as_units()
+
+    def marked(made: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(made, _MADE, Budgeted(node, budget, aside, per, otherwise, made))
+        return made
+
     if isinstance(node, Runnable):
-        return _of_runnable(node, gate)  # pyright: ignore[reportUnknownArgumentType]  # of any types
+        run, arun = _of_runnable(node, gate)  # pyright: ignore[reportUnknownArgumentType]  # of any types
+        return RunnableLambda(marked(run), marked(arun))
     if iscoroutinefunction(node) or iscoroutinefunction(getattr(node, "__call__", None)):  # noqa: B004 - the method itself
 
         @wraps(node)
         async def awrapped(*args: Any, **kwargs: Any) -> Any:
             return await gate.run(AWAITING, lambda: node(*args, **kwargs), args[0] if args else None)
 
-        return awrapped
+        return marked(awrapped)
 
     @wraps(node)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return finish(gate.run(BLOCKING, lambda: node(*args, **kwargs), args[0] if args else None))
 
-    return wrapped
+    return marked(wrapped)
 
 
-def _of_runnable(node: Runnable[Any, Any], gate: _Gate) -> Runnable[Any, Any]:
+def _of_runnable(node: Runnable[Any, Any], gate: _Gate) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def run(state: Any, config: RunnableConfig) -> Any:
         return finish(gate.run(BLOCKING, lambda: node.invoke(state, config), state))
 
     async def arun(state: Any, config: RunnableConfig) -> Any:
         return await gate.run(AWAITING, lambda: node.ainvoke(state, config), state)
 
-    return RunnableLambda(run, arun)
+    return run, arun
 
 
 @final

@@ -8,7 +8,7 @@ from langgraph.errors import GraphInterrupt
 
 from budgetkit import BudgetExceeded, Spend
 
-from ._costing import unsent
+from ._costing import unknown, unsent
 from ._in_flight import MODEL, InFlight, flying
 from ._ways import OutOfTime
 
@@ -77,12 +77,12 @@ async def _set_down(way: Way, flight: InFlight, cost: Callable[[Any], Spend | No
         await way.pause(ledger, call)
 
 
-def _lost(call: Reservation, flight: InFlight, error: BaseException) -> Spend | None:
+def _lost(call: Reservation, flight: InFlight, error: BaseException) -> Spend:
     """What a call cost that did not come back: tools are counted by the call, models by what they may have done."""
     calls = call.asked.in_units("llm_calls")
     if not calls:
         return call.asked
-    return Spend.from_units({"llm_calls": calls}) if unsent(flight.error or error) else None
+    return Spend.from_units({"llm_calls": calls}) if unsent(flight.error or error) else unknown(calls)
 
 
 async def take_over(way: Way, outer: InFlight | None) -> None:

@@ -142,6 +142,11 @@ class Runs:
                 f"the budget has a ledger of its own and the open scope {parent.name!r} is in another one, so that "
                 "could not be held: open the scope with the same ledger=..., or leave ledger= out here"
             )
+        if self._per == "thread" and _is_run_of(parent, state):
+            raise ValueError(
+                f"the middleware {self._name!r} with per='thread' comes after one with per='run' in middleware=[...], "
+                "so its limits would begin anew at every run: list the thread's budget first"
+            )
         return Scope(self._budget, parent.ledger, (*parent.account, f"{self._name}-{key}"), parent=parent)
 
     def _key(self, state: object, runtime: Any) -> str:
@@ -155,6 +160,12 @@ class Runs:
             f"a budget per={self._per!r} needs a thread to belong to: invoke the graph with a checkpointer and "
             "config={'configurable': {'thread_id': ...}}, or open a scope around it (with budget.open(): ...)"
         )
+
+
+def _is_run_of(scope: Scope, state: object) -> bool:
+    """Whether the scope is, or lies below, what this very run of the agent spends from."""
+    key = cast("Mapping[str, Any]", state).get(RUN_KEY) if isinstance(state, Mapping) else None
+    return isinstance(key, str) and any(part.endswith(f"-{key}") for part in scope.account)
 
 
 def _is_open_as(scope: Scope, last: Scope | None) -> bool:

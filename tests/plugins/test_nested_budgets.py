@@ -163,6 +163,36 @@ async def test_the_same_budget_twice_on_one_agent_counts_once(search: Any, kit: 
         assert job.spent["tool_calls"] == search.runs == 3
 
 
+@pytest.mark.parametrize("at_end", ["answer", "stop"])
+@pytest.mark.parametrize("end", [{"tool_calls": 2}, {"llm_calls": 2}])
+async def test_the_end_of_the_inner_budget_is_counted_once_on_the_outer_one(
+    end: dict[str, int], at_end: Any, search: Any, kit: Any, run: Any
+) -> None:
+    outer, inner, model = Budget(llm_calls=50), Budget(**end), kit.searching()
+    options = {"prices": kit.PRICES, "at_end": at_end}
+    two: Any = [BudgetMiddleware(outer, name="outer", **options), BudgetMiddleware(inner, name="inner", **options)]
+    with outer.open("outer") as account:
+        await run(create_agent(model, [search.tool], middleware=two))
+        assert account.spent["llm_calls"] == len(model.requests)
+        assert not account.reserved
+
+
+async def test_a_thread_s_budget_below_a_run_s_is_refused_because_it_would_begin_anew_at_every_run(
+    search: Any, kit: Any, run: Any
+) -> None:
+    per_run = BudgetMiddleware(Budget(llm_calls=5), prices=kit.PRICES, name="run")
+    per_thread = BudgetMiddleware(Budget(llm_calls=8), prices=kit.PRICES, per="thread", name="thread")
+    saver = InMemorySaver()
+    model = kit.searching()
+    wrong: Any = create_agent(model, [search.tool], middleware=[per_run, per_thread], checkpointer=saver)
+    with pytest.raises(ValueError, match="'thread' with per='thread' comes after one with per='run'"):
+        await run(wrong, config=CONFIG)
+    assert not model.requests
+    right: Any = create_agent(model, [search.tool], middleware=[per_thread, per_run], checkpointer=saver)
+    await run(right, config={"configurable": {"thread_id": "another"}})
+    assert model.requests
+
+
 def test_a_ledger_of_its_own_and_a_scope_in_another_cannot_both_hold(search: Any, kit: Any) -> None:
     agent = kit.agent_on(kit.searching(), search, Budget(llm_calls=3), ledger=MemoryLedger())
     with (

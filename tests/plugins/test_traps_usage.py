@@ -77,11 +77,26 @@ def billed(server: MockOpenAIServer) -> tuple[int, int, int]:
 
 
 def kept(scope: Scope) -> list[bool]:
-    """Per call, whether its reservation was kept whole and marked as an estimate."""
+    """Per call, whether its reservation was kept whole and marked as an estimate; that it was a call is certain."""
     return [
-        c.spend is not None and c.spend.as_units() == c.asked.as_units() and c.spend.estimated.issuperset(c.asked.names)
+        c.spend is not None
+        and c.spend.as_units() == c.asked.as_units()
+        and c.spend.estimated == set(c.asked.names) - {"llm_calls"}
         for c in scope.charges
     ]
+
+
+@loopback
+@ways
+async def test_what_nobody_reserved_and_nobody_was_told_of_is_unknown_and_not_zero(way: str) -> None:
+    """Without a limit on tokens or dollars there is no output cap, so there is no worst case to keep."""
+    with MockOpenAIServer(FIVE, usage=False) as server, Budget(llm_calls=5).open("run") as scope:
+        with pytest.warns(UserWarning, match="model 'mock' sent no usage"):
+            await run(way, agent(chat(server), scope.budget), QUESTION)
+        assert scope.spent["llm_calls"] == 1
+        assert scope.spent["usd"] is None
+        assert scope.spent["output_tokens"] is None
+        assert "input_tokens" in scope.spent.estimated
 
 
 @loopback

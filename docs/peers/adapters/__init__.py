@@ -1,0 +1,1 @@
+"""One module per peer: how its own documentation says that an agent gets a limit."""
