@@ -155,6 +155,11 @@ class AccountBooks:
             depth = len(account)
             return tuple(sorted(path for path in self.nodes if len(path) == depth + 1 and path[:depth] == account))
 
+    def carry_on(self, node: Node, call: Reservation) -> None:
+        """Take in what is in flight already, with its clocks running: for books that are kept elsewhere too."""
+        self.open_calls[call] = node
+        self._soonest = min(self._soonest, due(call))
+
     # -- inside the lock --------------------------------------------------------------------------------------------
 
     def _node(self, account: Account) -> Node:

@@ -7,12 +7,13 @@ sub-agents by itself.
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, Token
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self, final
 from uuid import uuid4
 
+from ._errors import LedgerError
 from ._labels import by_label
 from ._level import worst
 from ._remaining import Remaining, levels_of
@@ -71,8 +72,12 @@ class Scope:
 
     def __enter__(self) -> Self:
         self._check_fresh()
-        self.join()
-        self._presence = self.ledger.start(self.account)
+        try:
+            self.join()
+            self._presence = self.ledger.start(self.account)
+        except BaseException:
+            self._give_back()
+            raise
         self._token, self._used = _current.set(self), True
         return self
 
@@ -87,21 +92,43 @@ class Scope:
             self.ledger.close(self.account)
 
     async def __aenter__(self) -> Self:
+        from asyncio import shield  # noqa: PLC0415 - a quarter of the import time of the books; here it is loaded
+
         self._check_fresh()
-        await self.ajoin()
-        self._presence = await self.ledger.astart(self.account)
+        try:
+            await self.ajoin()
+            self._presence = await self.ledger.astart(self.account)
+        except BaseException:
+            await shield(self._agive_back())
+            raise
         self._token, self._used = _current.set(self), True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        from asyncio import shield  # noqa: PLC0415 - as above
+
         token, presence = self._check_entered()
         try:
             self._leave(token)
         finally:
-            await self.ledger.astop(presence)
-            await self.ledger.aclose(self.account)
+            await shield(self._aend(presence))
+
+    async def _aend(self, presence: Reservation) -> None:
+        await self.ledger.astop(presence)
+        await self.ledger.aclose(self.account)
+
+    def _give_back(self) -> None:
+        """A share that was taken for a scope that could not be entered; it may not have come so far."""
+        if self._prepaid:
+            with suppress(LedgerError):
+                self.ledger.close(self.account)
+
+    async def _agive_back(self) -> None:
+        if self._prepaid:
+            with suppress(LedgerError):
+                await self.ledger.aclose(self.account)
 
     def join(self) -> None:
         """Open the account without entering it; for hosts that enter and leave many times (`entered`)."""

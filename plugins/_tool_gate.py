@@ -84,8 +84,9 @@ class ToolGate:
     async def _paid(
         self, way: Way, run: Run, key: str, own_id: str, asked: Spend, label: str, send: Callable[[], Any]
     ) -> Result:
-        call = await way.reserve(run.scope.ledger, run.scope.account, asked, id=own_id, label=label, again=True)
         kept = run.own(await way.states(run.scope)).kept
+        # nothing may come between this and `pay`, or a cancellation there would leave it reserved
+        call = await way.reserve(run.scope.ledger, run.scope.account, asked, id=own_id, label=label, again=True)
         with run.holding(kept):
             result = await pay(way, run, InFlight(key, run.scope, call), send, lambda _: call.asked)
         return _unforged(result)

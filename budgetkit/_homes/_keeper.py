@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -33,6 +34,10 @@ class Keeper:
     def __init__(self, renew: Callable[[Reservation, float], None]) -> None:
         """See the class."""
         self._renew = renew
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._held: WeakKeyDictionary[Reservation, tuple[float, float]] = WeakKeyDictionary()
         """By reservation: its lease, and when to renew it, in seconds of the monotonic clock."""
         self._changed = threading.Condition(threading.RLock())  # re-entrant: a settlement may run inside a collection
@@ -41,6 +46,8 @@ class Keeper:
 
     def hold(self, reservation: Reservation, lease: float) -> None:
         """Renew this until it is let go."""
+        if self._process != os.getpid():
+            self._begin()  # a fork has no thread, perhaps a lock that nobody opens, and holds what is its parent's
         due = time.monotonic() + lease / _EARLY
         with self._changed:
             self._held[reservation] = lease, due
@@ -53,6 +60,8 @@ class Keeper:
 
     def let_go(self, reservation: Reservation) -> None:
         """It is settled, released, paused or stopped."""
+        if self._process != os.getpid():
+            return
         with self._changed:
             self._held.pop(reservation, None)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["perform"]
 
+_NOTHING: Final = Spend()
+
 
 def perform(books: Books, request: Document) -> Document:
     """Do what a request asks; returns the reply, or raises as the ledger does."""
@@ -144,7 +146,7 @@ def _presence(books: Books, account: Account, name: str) -> Reservation | None:
 
 def _handed(account: Account, request: Document) -> Reservation:
     """The call as the caller knows it; the books find their own record of it by its name."""
-    return Reservation(request["id"], account, request.get("label", ""), Spend(), request["attempt"])
+    return Reservation(request["id"], account, request.get("label", ""), _NOTHING, request["attempt"])
 
 
 def _found(books: Books, account: Account, request: Document) -> Document:

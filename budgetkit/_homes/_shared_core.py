@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from abc import ABC, abstractmethod
 from itertools import count
@@ -115,7 +116,7 @@ class SharedCore(Ledger, ABC):
         return None if self._clock is None else round(self._clock() * MICRO)
 
     def _name(self) -> str:
-        return f"{self._prefix}{next(self._numbers)}"
+        return f"{self._prefix}{os.getpid()}-{next(self._numbers)}"  # a fork goes on with the same prefix and numbers
 
     def _keep(self, held: Reservation, lease: float) -> Reservation:
         if self._keeper is not None and held.spend is None:

@@ -6,7 +6,7 @@ microseconds since 1970.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .._memory_tree import Node
 from .._reservation import MICRO, Reservation
@@ -23,6 +23,8 @@ __all__ = [
 ]  # fmt: skip
 
 Document = dict[str, Any]
+
+_NOTHING: Final = Spend()
 
 
 def words(units: Mapping[str, int]) -> dict[str, str]:
@@ -81,7 +83,7 @@ def _state(call: Reservation) -> str:
 
 def call_from(doc: Document) -> Reservation:
     """The call of a document."""
-    call = Reservation(doc["id"], tuple(doc["path"]), doc["label"], Spend(), doc["attempt"], presence=doc["presence"])
+    call = Reservation(doc["id"], tuple(doc["path"]), doc["label"], _NOTHING, doc["attempt"], presence=doc["presence"])
     update(call, doc)
     return call
 
@@ -90,7 +92,7 @@ def update(call: Reservation, doc: Document) -> None:
     """Bring a call that was handed out before up to what the books say of it now."""
     call.asked = spend_from(doc["asked"])
     call.spend = None if doc["spend"] is None else spend_from(doc["spend"])
-    call.overshoot = Spend.from_units(_numbers(doc["overshoot"]))
+    call.overshoot = Spend.from_units(_numbers(doc["overshoot"])) if doc["overshoot"] else _NOTHING
     call.expires = doc["expires"] / MICRO
     call.lapsed = doc["state"] == "lapsed"
     call.released = doc["state"] == "released"

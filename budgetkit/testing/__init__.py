@@ -1,4 +1,4 @@
-"""Tools for testing graphs that spend: a scripted model, a manual clock, a mock server, one assertion.
+"""Tools for testing graphs that spend: a scripted model, a manual clock, a mock server, one assertion, real databases.
 
 Example:
     >>> from budgetkit.testing import ManualClock
@@ -6,33 +6,72 @@ Example:
     2.0
 """
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
 
 from ._assert_spent import assert_spent
 from ._clock import ManualClock
 from ._server import MockOpenAIServer
 
 if TYPE_CHECKING:
+    from ._ledger_home import AsyncTwins, LedgerHome, MemoryHome
+    from ._ledger_machine import check_machine, ledger_machine
+    from ._ledger_property import LedgerProperty
+    from ._ledger_suite import LEDGER_PROPERTIES, LedgerFinding, LedgerReport, check_ledger, check_property
+    from ._ledger_urls import home_at
     from ._script import ScriptedCall, ScriptedRequest, ScriptExhaustedError, Turn, call
     from ._scripted import ScriptedChatModel
+    from ._servers import Server, postgres_server, redis_server
+    from ._servers_postgres import PostgresServer
+    from ._servers_process import ServerError
+    from ._servers_redis import RedisServer
 
 __all__ = [
+    "LEDGER_PROPERTIES",
+    "AsyncTwins",
+    "LedgerFinding",
+    "LedgerHome",
+    "LedgerProperty",
+    "LedgerReport",
     "ManualClock",
+    "MemoryHome",
     "MockOpenAIServer",
+    "PostgresServer",
+    "RedisServer",
     "ScriptExhaustedError",
     "ScriptedCall",
     "ScriptedChatModel",
     "ScriptedRequest",
+    "Server",
+    "ServerError",
     "Turn",
     "assert_spent",
     "call",
+    "check_ledger",
+    "check_machine",
+    "check_property",
+    "home_at",
+    "ledger_machine",
+    "postgres_server",
+    "redis_server",
 ]
+
+_LATE: Final = {
+    "_ledger_home": {"AsyncTwins", "LedgerHome", "MemoryHome"},
+    "_ledger_machine": {"check_machine", "ledger_machine"},
+    "_ledger_property": {"LedgerProperty"},
+    "_ledger_suite": {"LEDGER_PROPERTIES", "LedgerFinding", "LedgerReport", "check_ledger", "check_property"},
+    "_ledger_urls": {"home_at"},
+    "_script": {"ScriptExhaustedError", "ScriptedCall", "ScriptedRequest", "Turn", "call"},
+    "_scripted": {"ScriptedChatModel"},
+    "_servers": {"PostgresServer", "RedisServer", "Server", "ServerError", "postgres_server", "redis_server"},
+}
+"""What is loaded on first use: it needs LangChain, Hypothesis, or a system that has Unix sockets."""
 
 
 def __getattr__(name: str) -> Any:
-    """Load the scripted model on first use: it is the one part that needs LangChain."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from . import _script, _scripted  # noqa: PLC0415 - imports langchain_core
-
-    return getattr(_script, name, None) or getattr(_scripted, name)
+    """Load the rest on first use."""
+    for module, names in _LATE.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ def url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str) -> Iterator[Run]:
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str) -> Run:
     """Types a command; returns its exit status and what it printed."""
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setenv("BUDGETKIT_LEDGER", url)
@@ -44,7 +43,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url
         printed = capsys.readouterr()
         return int(left.value.code or 0), printed.out + printed.err
 
-    yield typed
+    return typed
 
 
 def test_ls_shows_the_accounts_with_what_is_spent_of_their_limits(run: Run) -> None:

@@ -39,7 +39,8 @@ class WireLedger(SharedLedger):
         del now, windows
         text = json.dumps(request)
         self.sent.append(request["op"])
-        return json.loads(json.dumps(self._answer(json.loads(text))))
+        reply: dict[str, Any] = json.loads(json.dumps(self._answer(json.loads(text))))
+        return reply
 
     async def _asend(self, request: dict[str, Any], now: int | None, windows: list[Any]) -> dict[str, Any]:
         reply = self._send(request, now, windows)
@@ -338,6 +339,7 @@ class Collecting(WireLedger):
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__(clock)
         self.threads: list[tuple[str, str]] = []
+        self.streaming: Any = None
 
     def _send(self, request: dict[str, Any], now: int | None, windows: list[Any]) -> dict[str, Any]:
         if request["op"] == "states":

@@ -166,7 +166,7 @@ async def test_the_same_budget_twice_on_one_agent_counts_once(search: Any, kit: 
 @pytest.mark.parametrize("at_end", ["answer", "stop"])
 @pytest.mark.parametrize("end", [{"tool_calls": 2}, {"llm_calls": 2}])
 async def test_the_end_of_the_inner_budget_is_counted_once_on_the_outer_one(
-    end: dict[str, int], at_end: Any, search: Any, kit: Any, run: Any
+    end: Any, at_end: Any, search: Any, kit: Any, run: Any
 ) -> None:
     outer, inner, model = Budget(llm_calls=50), Budget(**end), kit.searching()
     options = {"prices": kit.PRICES, "at_end": at_end}

@@ -1,0 +1,94 @@
+"""`budgetkit ledger conform`: what it prints, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from rich.text import Text
+from typer.testing import CliRunner
+
+from budgetkit.evals._cli import app
+from budgetkit.evals._cli_conform import _mark
+from budgetkit.testing import LEDGER_PROPERTIES, LedgerFinding, LedgerHome, ManualClock, MemoryHome
+
+
+class Shown(NamedTuple):
+    """What a command printed, and how it ended."""
+
+    text: str
+    status: int
+
+
+Command = Callable[..., Shown]
+
+
+@pytest.fixture
+def conform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs the command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "250")
+
+    def run(*arguments: str) -> Shown:
+        result = CliRunner().invoke(app, ["ledger", "conform", *arguments])
+        return Shown(result.output, result.exit_code)
+
+    return run
+
+
+def test_it_prints_a_table_of_homes_and_properties(conform: Command, tmp_path: Path) -> None:
+    shown = conform("memory://", "sqlite:///books.db", "--only", "rule 5", "--examples", "0")
+    assert shown.status == 0, shown.text
+    assert "memory" in shown.text
+    assert "sqlite" in shown.text
+    for prop in LEDGER_PROPERTIES:
+        assert (prop.sentence in shown.text) == (prop.group == "rule 5")
+    checked = 2 * sum(prop.group == "rule 5" for prop in LEDGER_PROPERTIES)
+    assert f"{checked} of {checked} hold" in shown.text
+    assert list(tmp_path.iterdir()) == [], "the file of the url is left alone"
+
+
+def test_the_state_machine_is_a_row_of_the_table(conform: Command) -> None:
+    shown = conform("sqlite:///books.db", "--only", "recount", "--examples", "3")
+    assert shown.status == 0, shown.text
+    assert "any operations in any order give what a brute-force recount gives" in shown.text
+
+
+def test_what_does_not_apply_is_neither_held_nor_broken(conform: Command) -> None:
+    shown = conform("memory://", "--only", "two clients", "--examples", "0")
+    assert shown.status == 0, shown.text
+    assert "0 of 0 hold" in shown.text
+
+
+class Forgetful(LedgerHome):
+    """Raises where it should make a ledger."""
+
+    def ledger(self, clock: ManualClock | None = None) -> MemoryHome:  # type: ignore[override]  # it never returns
+        raise OSError("the disk is full")
+
+
+def test_what_is_broken_is_told_and_ends_in_1(conform: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("budgetkit.evals._cli_conform.home_at", lambda _: Forgetful())
+    shown = conform("memory://", "--only", "siblings", "--examples", "0")
+    assert shown.status == 1
+    assert (
+        "Forgetful: BROKEN: rule 2: siblings cannot both take the last unit\n  OSError: the disk is full" in shown.text
+    )
+    assert "0 of 1 hold" in shown.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [(("ftp://nowhere",), "ftp://nowhere"), (("memory://", "--only", "no such words"), "'no such words'")],
+)
+def test_bad_input_is_told_and_ends_in_2(arguments: tuple[str, ...], told: str, conform: Command) -> None:
+    shown = conform(*arguments)
+    assert shown.status == 2
+    assert told in shown.text
+
+
+def test_the_marks_of_the_table() -> None:
+    marks = [_mark(LedgerFinding("p")), _mark(LedgerFinding("p", skipped="no")), _mark(LedgerFinding("p", OSError()))]
+    assert [Text.__str__(mark) for mark in marks] == ["✓", "-", "✗"]
