@@ -15,13 +15,17 @@ README = Path(__file__).parent.parent / "README.md"
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def test_the_python_blocks_of_the_readme_run(capsys: Any) -> None:
+def test_the_python_blocks_of_the_readme_run(capsys: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     blocks = BLOCK.findall(README.read_text(encoding="utf-8"))
     assert blocks
     space: dict[str, Any] = {}
     for block in blocks:
         exec(compile(block, "README.md", "exec"), space)  # noqa: S102 - our own README
-    assert "Lake Orrin" in capsys.readouterr().out
+    space["ledger"].disconnect()
+    shown = capsys.readouterr().out
+    assert "Lake Orrin" in shown
+    assert "'model:offline': Spend(" in shown
 
 
 def test_every_command_of_the_readme_exists(

@@ -50,7 +50,7 @@ def test_ls_shows_the_accounts_with_what_is_spent_of_their_limits(run: Run) -> N
     status, shown = run("ls", "-r")
     assert status == 0
     assert "acme" in shown
-    assert "usd 0.30/10" in shown
+    assert "usd 0.3/10" in shown
     assert "month@Europe/Berlin" in shown
     assert "acme/ada%2Fb" in shown
     assert "llm_calls 1/5" in shown
