@@ -90,6 +90,7 @@ class Books(AccountBooks):
                 self._end(call, now, _NOTHING)
                 self.journal.pop()
                 call.released = True
+                node.calls.setdefault(call.id, call)  # found again by its name, should it be settled after all
             elif call.lapsed:
                 self._settle_found(node, call, now, _NOTHING)
 
@@ -144,7 +145,7 @@ class Books(AccountBooks):
         call = node.calls.get(name)
         if call is not None:
             call = call if call.attempt == attempt else node.calls.get((name, attempt))
-        elif reservation in self.open_calls or reservation.released or reservation in self.journal:
+        elif reservation in self.open_calls or reservation in self.journal:
             call = reservation
         else:
             key = (node.account, name, attempt)

@@ -46,8 +46,8 @@ def conform(
     """Check that each home keeps the books right; print a table of homes and properties.
 
     Without a URL: memory, SQLite, and PostgreSQL and Redis on servers that are started for it (or those that
-    BUDGETKIT_TEST_POSTGRES and BUDGETKIT_TEST_REDIS name). Every check has a file, a schema or a prefix of its own, which
-    is deleted; what else is there stays untouched. Exit status 1 if anything is broken.
+    BUDGETKIT_TEST_POSTGRES and BUDGETKIT_TEST_REDIS name). Every check has a file, a schema or a prefix of its own,
+    which is deleted; what else is there stays untouched. Exit status 1 if anything is broken.
     """
     console = Console()
     with ExitStack() as servers:
@@ -57,14 +57,10 @@ def conform(
     if not rows:
         raise typer.BadParameter(f"no property has {only!r} in its sentence", param_hint="--only")
     console.print(_table(rows, homes))
-    broken = [
-        (str(home), found)
-        for _, findings in rows
-        for home, found in zip(homes, findings, strict=True)
-        if not found.held
-    ]
-    for name, found in broken:
-        console.print(f"\n{name}: {found}", markup=False, highlight=False, soft_wrap=True)
+    told = [(home, found) for _, findings in rows for home, found in zip(homes, findings, strict=True)]
+    broken = [(home, found) for home, found in told if not found.held]
+    for home, found in broken:
+        console.print(f"\n{home}: {found}", markup=False, highlight=False, soft_wrap=True)
     console.print(_summary(rows, len(broken)), highlight=False)
     raise typer.Exit(1 if broken else 0)
 

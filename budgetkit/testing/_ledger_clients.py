@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Generator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 from budgetkit import Ledger, Spend, Window, verify
 
 from ._ledger_checks import BRANCH, ONE, RUN, TENANT, balanced, calls, client, clock, cost, refused, same, tree
-from ._ledger_home import AsyncTwins, LedgerHome
+from ._ledger_home import LedgerHome, through_twins
 from ._ledger_property import holds
 
 _HOUR = 3600.0
@@ -50,7 +51,7 @@ def two_share_the_last_unit(home: LedgerHome) -> None:
     one.reserve(RUN, ONE)
     two.reserve(RUN, ONE)
     for ledger in (one, two):
-        refused(lambda ledger=ledger: ledger.reserve(RUN, ONE), TENANT, "each client has taken one of two")
+        refused(partial(ledger.reserve, RUN, ONE), TENANT, "each client has taken one of two")
 
 
 @holds("two clients", "freezing, limits and top-ups by one hold for the other; a top-up counts once", "shared")
@@ -159,27 +160,12 @@ def _client_clock_off_by(seconds: float) -> Generator[None]:
 
 @holds("async", "each method and its async twin are one: what one begins the other ends", "crowds")
 def twins_are_one(home: LedgerHome) -> None:
-    _in_turn(lambda ledger, twin: [_begin_and_end(ledger, twin), _begin_and_end(twin, ledger)], home)
-
-
-def _in_turn(act: Callable[[Ledger, Ledger], object], home: LedgerHome) -> None:
-    """Hand over the same ledger twice: as it is, and through its async twins."""
-    both = _Both(home)
-    try:
-        act(both.plain, both.ledger())
-    finally:
-        both.close()
-
-
-class _Both(AsyncTwins):
-    """The async twins of a ledger, and that ledger."""
-
-    def __init__(self, home: LedgerHome) -> None:
-        super().__init__(home)
-        self.plain = tree(home, {"llm_calls": 40, "seconds": 10**6})
-
-    def ledger(self, clock: object = None) -> Ledger:  # noqa: ARG002 - the books are there
-        return self._twin(self.plain)
+    ledger = tree(home, {"llm_calls": 40, "seconds": 10**6})
+    with asyncio.Runner() as runner:
+        twin = through_twins(ledger, runner)
+        _begin_and_end(ledger, twin)
+        _begin_and_end(twin, ledger)
+        runner.run(home.aclose())
 
 
 def _begin_and_end(one: Ledger, two: Ledger) -> None:

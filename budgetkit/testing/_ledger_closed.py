@@ -1,6 +1,7 @@
 """Rule 8 of the books: what cannot be kept is refused, and hostile names and amounts are names and amounts."""
 
 from collections.abc import Callable
+from functools import partial
 
 from budgetkit import LedgerError, Reservation, Spend
 
@@ -48,6 +49,16 @@ def an_account_needs_a_name(home: LedgerHome) -> None:
     fails(lambda: ledger.open((), {}), LedgerError, "the account ()")
 
 
+@holds("rule 8", "an unknown worst case is refused under a limit, and only there")
+def an_unknown_worst_case_is_refused(home: LedgerHome) -> None:
+    asked = Spend(llm_calls=1, usd=None)
+    ledger = tree(home, {"usd": 10**9})
+    fails(lambda: ledger.reserve(BRANCH, asked), LedgerError, "an unknown amount of dollars under a limit of 1")
+    balanced(ledger, (0, 0, None), "after the refusal")
+    same("the same call without a limit on dollars",
+         tree(home, {"llm_calls": 1}).reserve(BRANCH, asked).spend, None)  # fmt: skip
+
+
 @holds("rule 8", "a tenant cannot reach into another's account by guessing a path or an id")
 def tenants_are_apart(home: LedgerHome) -> None:
     ledger = tree(home, {"llm_calls": 3})
@@ -70,7 +81,7 @@ def any_text_is_a_name(home: LedgerHome) -> None:
         for _ in range(2):
             ledger.top_up(account, ONE, id=name)
         ledger.settle(ledger.reserve(account, ONE, id=name, label=name), ONE)
-        refused(lambda account=account: ledger.reserve(account, ONE), account, "the one call is made")
+        refused(partial(ledger.reserve, account, ONE), account, "the one call is made")
         same("charges", [(c.account, c.id, c.label) for c in ledger.charges(account)], [(account, name, name)])
         balanced(ledger, (n, 0, None), f"{n} names")
     same("children", set(ledger.children(TENANT)), {RUN, *((*TENANT, name) for name in HOSTILE)})

@@ -13,6 +13,8 @@ from ._ledger_world import ROOT, SECOND, World
 
 __all__ = ["AccountMoves"]
 
+_ACCOUNTS, _DEPTH = 6, 4
+
 
 class AccountMoves(World):
     """Accounts."""
@@ -33,12 +35,12 @@ class AccountMoves(World):
         if child in self.recount.accounts:
             self._open((*child, "below"), below, {}, prepaid=False, window=window)
 
-    @precondition(lambda self: len(self.recount.accounts) < 6)
+    @precondition(lambda self: len(self.recount.accounts) < _ACCOUNTS)
     @rule(number=accounts, limits=limits, keep=keeps, prepaid=st.booleans(), window=windows)
     def open_child(self, number: int, limits: Units, keep: Units | None, prepaid: bool, window: Window | None) -> None:
         """There is another account."""
         parent = self.account(number)
-        if len(parent) < 4:
+        if len(parent) < _DEPTH:
             name = f"n{len(self.recount.accounts)}"
             self._open((*parent, name), limits, keep or {}, prepaid=prepaid, window=None if prepaid else window)
 

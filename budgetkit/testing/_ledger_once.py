@@ -1,6 +1,7 @@
 """Rule 5 of the books: whatever is said twice counts once, and no reservation is forgotten or immortal."""
 
 import copy
+from functools import partial
 from math import inf, nan
 
 from budgetkit import Reservation, Spend
@@ -151,7 +152,7 @@ def reserving_again_renews(home: LedgerHome) -> None:
 def no_lease_without_end(home: LedgerHome) -> None:
     ledger = tree(home)
     for lease in (0, -1, nan, inf):
-        fails(lambda lease=lease: ledger.reserve(RUN, ONE, lease=lease), ValueError, f"lease={lease}")
+        fails(partial(ledger.reserve, RUN, ONE, lease=lease), ValueError, f"lease={lease}")
     balanced(ledger, (0, 0, None), "after refusals")
 
 

@@ -46,12 +46,12 @@ class LedgerFinding:
     """What came of one property on one home.
 
     Attributes:
-        property: the sentence.
+        prop: the property.
         broken: what went wrong; None: it holds, or does not apply.
         skipped: why it does not apply; None: it was checked.
     """
 
-    property: str
+    prop: LedgerProperty
     broken: Exception | None = None
     skipped: str | None = None
 
@@ -62,9 +62,9 @@ class LedgerFinding:
 
     def __str__(self) -> str:
         if self.broken is None:
-            return f"{'held' if self.skipped is None else 'does not apply'}: {self.property}"
+            return f"{'held' if self.skipped is None else 'does not apply'}: {self.prop}"
         notes = "".join(f"\n  {note}" for note in getattr(self.broken, "__notes__", ()))
-        return f"BROKEN: {self.property}\n  {type(self.broken).__name__}: {self.broken}{notes}"
+        return f"BROKEN: {self.prop}\n  {type(self.broken).__name__}: {self.broken}{notes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +105,8 @@ def check_property(prop: LedgerProperty, home: LedgerHome) -> LedgerFinding:
     with _Catch() as caught:
         prop.check(home)
     if isinstance(caught.error, SkipTest):
-        return LedgerFinding(str(prop), skipped=str(caught.error))
-    return LedgerFinding(str(prop), caught.error)
+        return LedgerFinding(prop, skipped=str(caught.error))
+    return LedgerFinding(prop, caught.error)
 
 
 class _Catch:

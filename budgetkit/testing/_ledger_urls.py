@@ -2,6 +2,7 @@
 
 import tempfile
 from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -147,9 +148,8 @@ class _Redis(UrlHome):
         return RedisLedger(self._with(prefix=self._own), clock=clock)
 
     def _delete(self, prefix: str) -> None:
-        import redis  # noqa: PLC0415 - the driver is an extra
-
-        with redis.Redis.from_url(self.url) as connection:
-            keys = [*connection.scan_iter(f"*{prefix}*", count=1000)]
-            if keys:
+        redis: Any = import_module("redis")  # the driver is an extra, and half typed
+        connection = redis.Redis.from_url(self.url)
+        with connection:
+            if keys := [*connection.scan_iter(f"*{prefix}*", count=1000)]:
                 connection.unlink(*keys)

@@ -138,9 +138,10 @@ def windows_are_their_accounts_own(home: LedgerHome) -> None:
     ledger.open(TENANT, {"llm_calls": 12}, window=Window.day())
     ledger.open(RUN, {"llm_calls": 20})
     ledger.open(BRANCH, {"llm_calls": 4}, window=Window.hour())
-    for hour in range(3):
+    hours = (0, 1, 2)
+    for hour in hours:
         ledger.charge(BRANCH, calls(4))
-        refused(lambda: ledger.reserve(BRANCH, ONE), TENANT if hour == 2 else BRANCH, f"hour {hour}")
+        refused(lambda: ledger.reserve(BRANCH, ONE), TENANT if hour == hours[-1] else BRANCH, f"hour {hour}")
         at.advance(3600)
     same("left, from the root down", [s.left("llm_calls") for s in ledger.states(BRANCH)], [0, 8, 4])
     at.advance(DAY)

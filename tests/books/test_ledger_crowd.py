@@ -1,13 +1,13 @@
-"""Crowds: never one unit over, and never a unit left that somebody could have spent."""
+"""Crowds in one process: scopes, and the garbage collector in the middle of an operation.
+
+Threads and tasks on any ledger are in `budgetkit.testing.LEDGER_PROPERTIES`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import random
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from collections.abc import Iterator
 
 import pytest
 
@@ -15,101 +15,6 @@ from budgetkit import Account, Budget, BudgetExceeded, MemoryLedger, Spend
 
 ONE = Spend(llm_calls=1)
 ROOT: Account = ("root",)
-THREADS = 8
-
-
-def crowd(work: Callable[[int], int]) -> int:
-    """The sum of what each of eight threads brings home; all begin at once."""
-    gate = Barrier(THREADS)
-
-    def begin(i: int) -> int:
-        gate.wait()
-        return work(i)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return sum(pool.map(begin, range(THREADS)))
-
-
-def test_eight_threads_spend_one_budget_to_the_last_unit_and_not_beyond() -> None:
-    ledger = MemoryLedger()
-    ledger.open(ROOT, {"llm_calls": 1_000})
-
-    def spend(i: int) -> int:
-        account = (*ROOT, f"branch-{i}")
-        ledger.open(account, {})
-        made = 0
-        for _ in range(400):
-            try:
-                call = ledger.reserve(account, ONE)
-            except BudgetExceeded:
-                break
-            ledger.settle(call, ONE)
-            made += 1
-        return made
-
-    assert crowd(spend) == 1_000
-    state = ledger.states(ROOT)[-1]
-    assert (state.spent["llm_calls"], state.reserved, state.left("llm_calls")) == (1_000, Spend(), 0)
-
-
-def test_what_threads_give_back_the_others_can_spend() -> None:
-    """Each reserves three and needs one: all is spent once everybody came back for the rest."""
-    ledger = MemoryLedger()
-    ledger.open(ROOT, {"llm_calls": 300})
-
-    def spend(i: int) -> int:
-        made, chance = 0, random.Random(i)
-        while True:
-            try:
-                call = ledger.reserve(ROOT, Spend(llm_calls=3))
-            except BudgetExceeded as refused:
-                if refused.limit - refused.spent < 3:
-                    return made
-                continue
-            if chance.random() < 0.2:
-                ledger.release(call)
-            else:
-                ledger.settle(call, ONE)
-                made += 1
-
-    made = crowd(spend)
-    assert 298 <= made <= 300
-    assert ledger.states(ROOT)[-1].spent["llm_calls"] == made
-
-
-def test_one_id_reserved_by_everybody_is_one_call() -> None:
-    ledger = MemoryLedger()
-    ledger.open(ROOT, {"llm_calls": 1})
-
-    def spend(_: int) -> int:
-        call = ledger.reserve(ROOT, ONE, id="same")
-        ledger.settle(call, ONE)
-        return call.attempt
-
-    assert crowd(spend) == THREADS
-    assert len(ledger.charges(ROOT)) == 1
-
-
-def test_prepaid_shares_of_a_crowd_add_up() -> None:
-    ledger = MemoryLedger()
-    ledger.open(ROOT, {"llm_calls": 20})
-
-    def spend(i: int) -> int:
-        account, made = (*ROOT, f"branch-{i}"), 0
-        for _ in range(50):
-            try:
-                ledger.open(account, {"llm_calls": 3}, prepaid=True)
-            except BudgetExceeded:
-                continue
-            ledger.charge(account, ONE)
-            ledger.close(account)
-            made += 1
-        return made
-
-    made = crowd(spend)
-    state = ledger.states(ROOT)[-1]
-    assert state.spent["llm_calls"] == made
-    assert state.reserved == Spend()
 
 
 async def test_a_thousand_tasks_spend_one_budget_to_the_last_unit() -> None:
