@@ -36,6 +36,7 @@ from ._window import Window
 if TYPE_CHECKING:
     from ._homes._postgres import PostgresLedger
     from ._homes._redis import RedisLedger
+    from ._homes._redis_store import UnsafeStoreWarning
     from ._homes._sqlite import SqliteLedger
     from ._homes._verify import Verification, verify
 
@@ -68,6 +69,7 @@ __all__ = [
     "TiktokenCounter",
     "TokenCount",
     "TokenCounter",
+    "UnsafeStoreWarning",
     "Usage",
     "Verification",
     "Window",
@@ -81,6 +83,7 @@ __all__ = [
 _LATE: Final = {
     "PostgresLedger": "_homes._postgres",
     "RedisLedger": "_homes._redis",
+    "UnsafeStoreWarning": "_homes._redis_store",
     "SqliteLedger": "_homes._sqlite",
     "Verification": "_homes._verify",
     "verify": "_homes._verify",

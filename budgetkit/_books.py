@@ -64,8 +64,8 @@ class Books(AccountBooks):
         with self._lock:
             node = self._node(reservation.account)
             now = self._time(node)
-            call = reservation if reservation.presence else self._find(node, reservation)
-            if call in self.open_calls and not call.paused:
+            call = reservation if reservation.presence else self._known(node, reservation)
+            if call is not None and call in self.open_calls and not call.paused:
                 call.expires = max(call.expires, (now + round(lease * MICRO)) / MICRO)
 
     def settle(self, reservation: Reservation, spend: Spend | None = None) -> Reservation:
@@ -140,17 +140,20 @@ class Books(AccountBooks):
         return call
 
     def _find(self, node: Node, reservation: Reservation) -> Reservation:
-        """The books' own record of a call, also where a copy was handed in; a new one for a call not seen before."""
+        """The books' own record of a call; a new one for a call not seen before."""
+        known = self._known(node, reservation)
+        return known or _unreserved(node, reservation.id, reservation.label, reservation.attempt)
+
+    def _known(self, node: Node, reservation: Reservation) -> Reservation | None:
+        """The books' own record of a call, also where a copy was handed in."""
         name, attempt = reservation.id, reservation.attempt
         call = node.calls.get(name)
         if call is not None:
-            call = call if call.attempt == attempt else node.calls.get((name, attempt))
-        elif reservation in self.open_calls or reservation in self.journal:
-            call = reservation
-        else:
-            key = (node.account, name, attempt)
-            call = next((c for c in (*self.open_calls, *self.journal) if (c.account, c.id, c.attempt) == key), None)
-        return call or _unreserved(node, name, reservation.label, attempt)
+            return call if call.attempt == attempt else node.calls.get((name, attempt))
+        if reservation in self.open_calls or reservation in self.journal:
+            return reservation
+        key = (node.account, name, attempt)
+        return next((c for c in (*self.open_calls, *self.journal) if (c.account, c.id, c.attempt) == key), None)
 
     def _settle_found(self, node: Node, call: Reservation, now: int, spend: Spend | None) -> Reservation:
         """Settle a call in whatever state: open, lapsed, taken back, or settled (then it stays as it is)."""

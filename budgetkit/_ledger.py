@@ -147,8 +147,8 @@ class Ledger(Protocol):
                 while the process holds the reservation.
 
         Raises:
-            BudgetExceeded: an account cannot pay, or is frozen; checked from the root down, so the outermost is the one
-                reported.
+            BudgetExceeded: an account is frozen, or cannot pay; each checked from the root down, so the outermost is
+                the one reported.
         """
         ...
 

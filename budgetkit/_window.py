@@ -98,7 +98,7 @@ class Window:
 
     def __str__(self) -> str:
         if self.kind == "sliding":
-            return f"sliding@{self.length / _MICRO:g}"
+            return f"sliding@{self.length / _MICRO:.6f}".rstrip("0").rstrip(".")
         return self.kind if self.zone == "UTC" else f"{self.kind}@{self.zone}"
 
     @property

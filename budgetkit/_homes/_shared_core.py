@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
+from weakref import ref
 
 from .._errors import LedgerError
 from .._ledger import Ledger
@@ -38,7 +39,7 @@ class SharedCore(Ledger, ABC):
         self._clock = clock
         self._prefix = f"{uuid4().hex}-"
         self._numbers = count(1)
-        self._keeper = None if clock else Keeper(lambda held, lease: self.renew(held, lease=lease))
+        self._keeper = None if clock else Keeper(_renewal(ref(self)))
         self._undoing: set[asyncio.Task[None]] = set()
         self._busy = threading.local()
 
@@ -126,6 +127,17 @@ class SharedCore(Ledger, ABC):
     def _let_go(self, held: Reservation) -> None:
         if self._keeper is not None:
             self._keeper.let_go(held)
+
+
+def _renewal(mine: ref[SharedCore]) -> Callable[[Reservation, float], None]:
+    """Renews through a ledger that is not kept alive for it: who drops a ledger closes its connections."""
+
+    def renew(held: Reservation, lease: float) -> None:
+        ledger = mine()
+        if ledger is not None:
+            ledger.renew(held, lease=lease)
+
+    return renew
 
 
 def _restless(request: Document) -> LedgerError:

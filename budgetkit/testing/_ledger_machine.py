@@ -40,7 +40,9 @@ class LedgerMachine(AccountMoves, CallMoves):
             super().teardown()
 
 
-def ledger_machine(home: Callable[[], LedgerHome], *, examples: int = 50, steps: int = 30) -> type[TestCase]:
+def ledger_machine(
+    home: Callable[[], LedgerHome], *, examples: int = 50, steps: int = 30, shortest: bool = True
+) -> type[TestCase]:
     """A test case that does anything in any order, and compares a ledger with a brute-force recount after each step.
 
     ```python
@@ -51,9 +53,10 @@ def ledger_machine(home: Callable[[], LedgerHome], *, examples: int = 50, steps:
         home: makes a home; called once an example.
         examples: how many histories are tried. What else Hypothesis can be told is taken from the loaded profile.
         steps: operations in a history, at most.
+        shortest: of a history that shows a difference, look for the shortest, which takes a while.
     """
     case: type[TestCase] = _machine(home).TestCase
-    case.settings = _settings(examples, steps)  # type: ignore[attr-defined]  # hypothesis gives it this attribute
+    case.settings = _settings(examples, steps, shortest=shortest)  # type: ignore[attr-defined]  # hypothesis gives it
     return case
 
 
@@ -62,24 +65,16 @@ def check_machine(
 ) -> None:
     """Run what `ledger_machine` makes, without a test runner.
 
-    Args:
-        home: as for `ledger_machine`.
-        examples: the same.
-        steps: the same.
-        shortest: of a history that shows a difference, look for the shortest, which takes a while.
-
     Raises:
         AssertionError: the ledger and the recount differ; the notes have a history that shows it.
     """
-    chosen = _settings(examples, steps)
-    if not shortest:
-        chosen = settings(chosen, phases=[Phase.generate], database=None)
-    run_state_machine_as_test(_machine(home), settings=chosen)
+    run_state_machine_as_test(_machine(home), settings=_settings(examples, steps, shortest=shortest))
 
 
 def _machine(home: Callable[[], LedgerHome]) -> type[LedgerMachine]:
     return type("LedgerMachine", (LedgerMachine,), {"make_home": staticmethod(home)})
 
 
-def _settings(examples: int, steps: int) -> settings:
-    return settings(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=_SLOW)
+def _settings(examples: int, steps: int, *, shortest: bool) -> settings:
+    chosen = settings(max_examples=examples, stateful_step_count=steps, deadline=None, suppress_health_check=_SLOW)
+    return chosen if shortest else settings(chosen, phases=[Phase.generate], database=None)

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 
-from budgetkit import Ledger, PostgresLedger, RedisLedger, SqliteLedger
+from budgetkit import Ledger
 
 from ._clock import ManualClock
 from ._ledger_home import LedgerHome, MemoryHome
@@ -109,6 +109,8 @@ class _Sqlite(UrlHome):
         return super().ledger(clock)
 
     def _client(self, clock: ManualClock | None) -> Ledger:
+        from budgetkit import SqliteLedger  # noqa: PLC0415 - loaded with its home alone
+
         return SqliteLedger(self._folder / f"{self._own}.db", clock=clock)
 
 
@@ -123,6 +125,8 @@ class _Postgres(UrlHome):
         return made
 
     def _client(self, clock: ManualClock | None) -> Ledger:
+        from budgetkit import PostgresLedger  # noqa: PLC0415 - its driver is an extra
+
         return PostgresLedger(self._with(schema=self._own), clock=clock)
 
     def _drop(self, schema: str) -> None:
@@ -145,6 +149,8 @@ class _Redis(UrlHome):
         return made
 
     def _client(self, clock: ManualClock | None) -> Ledger:
+        from budgetkit import RedisLedger  # noqa: PLC0415 - its driver is an extra
+
         return RedisLedger(self._with(prefix=self._own), clock=clock)
 
     def _delete(self, prefix: str) -> None:

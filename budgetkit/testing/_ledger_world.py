@@ -59,9 +59,11 @@ class World(RuleBasedStateMachine):
         self.home.close()
 
     def account(self, number: int) -> Account:
+        """One of the accounts that are open."""
         return list(self.recount.accounts)[number % len(self.recount.accounts)]
 
     def of_handed(self, number: int, *, copied: bool = False) -> tuple[Reservation, RecountCall]:
+        """One of the reservations that were handed out, or a copy, and its call."""
         reservation, call = self.handed[number % len(self.handed)]
         return (copy.deepcopy(reservation) if copied else reservation), call
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -72,7 +73,7 @@ class Forgetful(LedgerHome):
 
 
 def test_what_is_broken_is_told_and_ends_in_1(conform: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("budgetkit.evals._cli_conform.home_at", lambda _: Forgetful())
+    monkeypatch.setattr("budgetkit.testing.home_at", lambda _: Forgetful())
     shown = conform("memory://", "--only", "siblings", "--examples", "0")
     assert shown.status == 1
     assert (
@@ -90,3 +91,21 @@ def test_bad_input_is_told_and_ends_in_2(arguments: tuple[str, ...], told: str, 
     shown = conform(*arguments)
     assert shown.status == 2
     assert told in shown.text
+
+
+def test_what_is_not_installed_is_named_with_the_command_that_installs_it(
+    conform: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(_: str) -> LedgerHome:
+        raise ModuleNotFoundError("No module named 'hypothesis'")
+
+    monkeypatch.setattr("budgetkit.testing.home_at", missing)
+    shown = conform("memory://")
+    assert shown.status == 2
+    assert "No module named 'hypothesis': pip install 'budgetkit[testing]'" in shown.text
+
+
+def test_the_command_needs_none_of_the_extras_until_it_checks() -> None:
+    code = "import sys, budgetkit.evals._cli; print({'hypothesis', 'psycopg', 'redis'} & {*sys.modules})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603 - ours
+    assert run.stdout == "set()\n"

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from budgetkit import Account, Ledger, MemoryLedger, ModelPrice, PriceBook, Spend
 from budgetkit.testing import MockOpenAIServer, PostgresServer, RedisServer, Server, postgres_server, redis_server
 
-HOMES: Final = ["memory", "sqlite"]
+HOMES: Final = ["memory", "sqlite", "postgres", "redis"]
 SHARED: Final = [name for name in HOMES if name != "memory"]
 """Those that several processes can share."""
 PRICES = PriceBook(models={"mock": ModelPrice(input="1", output="2")})

@@ -71,7 +71,7 @@ def test_whatever_is_done_in_any_order_the_home_agrees_with_the_recount(home: Le
     check_machine(lambda: home, examples=EXAMPLES[name], steps=25)
 
 
-TestMemoryLedgerAgreesWithTheRecount = ledger_machine(MemoryHome)
+TestMemoryLedgerAgreesWithTheRecount = ledger_machine(MemoryHome, examples=20)
 
 
 def test_every_property_is_a_sentence_of_its_own() -> None:

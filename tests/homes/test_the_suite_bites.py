@@ -364,7 +364,7 @@ def test_what_does_not_apply_says_why() -> None:
 
 
 def test_a_machine_is_a_test_case_that_fails_for_a_broken_ledger() -> None:
-    case = ledger_machine(lambda: HomeOf(TopsUpTwice), examples=400)
+    case = ledger_machine(lambda: HomeOf(TopsUpTwice), examples=1000, shortest=False)
     assert issubclass(case, unittest.TestCase)
     result = unittest.TestResult()
     case("runTest").run(result)
