@@ -10,27 +10,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from budgetkit.testing import (
-    LEDGER_PROPERTIES,
-    LedgerFinding,
-    LedgerProperty,
-    check_machine,
-    check_property,
-    home_at,
-    postgres_server,
-    redis_server,
-)
+from budgetkit import testing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from budgetkit.testing import LedgerHome
+    from budgetkit.testing import LedgerFinding, LedgerHome, LedgerProperty
 
 __all__ = ["conform"]
 
 _ANY_ORDER: Final = "any operations in any order give what a brute-force recount gives"
 
-Row = tuple[LedgerProperty, list[LedgerFinding]]
+Row = tuple["LedgerProperty", list["LedgerFinding"]]
 
 
 def conform(
@@ -51,9 +42,13 @@ def conform(
     """
     console = Console()
     with ExitStack() as servers:
-        with console.status("starting servers ..."):
-            homes = [_home(url) for url in urls or _own_homes(servers)]
-        rows = [_row(prop, homes, console) for prop in _properties(examples) if only.lower() in str(prop).lower()]
+        try:
+            with console.status("starting servers ..."):
+                homes = [_home(url) for url in urls or _own_homes(servers)]
+            properties = _properties(examples)
+        except ImportError as missing:
+            raise typer.BadParameter(_what_to_install(missing)) from None
+        rows = [_row(prop, homes, console) for prop in properties if only.lower() in str(prop).lower()]
     if not rows:
         raise typer.BadParameter(f"no property has {only!r} in its sentence", param_hint="--only")
     console.print(_table(rows, homes))
@@ -65,31 +60,39 @@ def conform(
     raise typer.Exit(1 if broken else 0)
 
 
+def _what_to_install(missing: ImportError) -> str:
+    said = str(missing)
+    return said if "pip install" in said else f"{said}: pip install 'budgetkit[testing]'"
+
+
 def _own_homes(servers: ExitStack) -> list[str]:
     """One of each kind; servers are started where none is named."""
-    postgres, redis = servers.enter_context(postgres_server()), servers.enter_context(redis_server())
+    postgres, redis = servers.enter_context(testing.postgres_server()), servers.enter_context(testing.redis_server())
     return ["memory://", "sqlite:///conform.db", postgres.url, redis.url]
 
 
 def _home(url: str) -> LedgerHome:
     try:
-        return home_at(url)
+        return testing.home_at(url)
     except ValueError as problem:
         raise typer.BadParameter(str(problem), param_hint="URL") from None
 
 
 def _properties(examples: int) -> list[LedgerProperty]:
     """Those of the suite, and the state machine as one more."""
+    if not examples:
+        return [*testing.LEDGER_PROPERTIES]
+    check_machine = testing.check_machine  # needs Hypothesis: said before anything is checked
 
     def any_order(home: LedgerHome) -> None:
         check_machine(lambda: home, examples=examples)
 
-    return [*LEDGER_PROPERTIES, *([LedgerProperty("recount", _ANY_ORDER, any_order)] if examples else [])]
+    return [*testing.LEDGER_PROPERTIES, testing.LedgerProperty("recount", _ANY_ORDER, any_order)]
 
 
 def _row(prop: LedgerProperty, homes: Sequence[LedgerHome], console: Console) -> Row:
     with console.status(Text(f"{prop.group}: {prop.sentence}")):
-        return prop, [check_property(prop, home) for home in homes]
+        return prop, [testing.check_property(prop, home) for home in homes]
 
 
 def _table(rows: list[Row], homes: Sequence[LedgerHome]) -> Table:

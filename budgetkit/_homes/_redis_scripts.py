@@ -44,6 +44,6 @@ def store_script(name: str) -> Script:
 
 
 def _script(*parts: str) -> Script:
-    folder = files("budgetkit._homes")
-    source = "\n".join(folder.joinpath(f"_redis_{part}.lua").read_text(encoding="utf-8") for part in parts)
+    folder = files("budgetkit._homes") / "lua"
+    source = "\n".join(folder.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in parts)
     return Script(source, sha1(source.encode(), usedforsecurity=False).hexdigest())

@@ -12,6 +12,9 @@ MODEL = "gpt-4o-mini"
 CALLS = 3
 """Every cap is worth this many model calls."""
 
+UNKNOWN = Decimal("NaN")
+"""What books say that do not know the dollars, and know that they do not."""
+
 Run = Callable[["Guard"], str]
 """Drives one scenario; returns what the user got."""
 
@@ -33,7 +36,7 @@ class Guard:
         model: Makes the chat model; takes ``max_retries``, the retries inside the client.
         middleware: Makes what the peer puts into one agent.
         config: What it puts into a graph's config.
-        recorded: Dollars on its books; None where it keeps none.
+        recorded: Dollars on its books; None where it keeps none, `UNKNOWN` where they say that they do not know.
     """
 
     url: str

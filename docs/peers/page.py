@@ -57,7 +57,7 @@ def _facts(result: Result) -> list[str]:
     calls, spent = str(result.calls), f"{result.spent:.5f}"
     if result.held is False:
         calls, spent = (f"**{calls}**", spent) if result.row.cap == "calls" else (calls, f"**{spent}**")
-    recorded = "n/a" if result.recorded is None else f"{result.recorded:.5f} ({result.books})"
+    recorded = _recorded(result)
     return [asked, calls, spent, recorded, result.got]
 
 
@@ -73,3 +73,9 @@ def _rows(results: Sequence[Result]) -> int:
 def _title(result: Result) -> str:
     name = result.row.package or "nothing"
     return f"{f'**{name}**' if name == 'budgetkit' else name} | {result.row.setting}"
+
+
+def _recorded(result: Result) -> str:
+    if result.recorded is None:
+        return "n/a"
+    return result.books if result.recorded.is_nan() else f"{result.recorded:.5f} ({result.books})"

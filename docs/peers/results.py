@@ -38,9 +38,11 @@ class Result:
 
     @property
     def books(self) -> str:
-        """How the books compare with the bill: right (within one per cent), short or over."""
+        """How the books compare with the bill: right (within one per cent), short, over, or unknown if they say so."""
         if self.recorded is None:
             return "none"
+        if self.recorded.is_nan():
+            return "unknown"
         difference = self.recorded - self.spent
         if abs(difference) <= self.spent / 100:
             return "right"

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from guard import Cap, Guard, Row, openai_model
+from guard import UNKNOWN, Cap, Guard, Row, openai_model
 
 from budgetkit import Budget
 
@@ -33,7 +33,7 @@ def _guarded(url: str, budget: Budget, **options: Any) -> Iterator[Guard]:
             url,
             partial(openai_model, url),
             middleware=lambda: [BudgetMiddleware(budget, **options)],
-            recorded=lambda: run.spent["usd"],
+            recorded=lambda: UNKNOWN if "usd" in run.spent.unmeasured else run.spent["usd"],
         )
 
 
