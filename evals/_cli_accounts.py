@@ -55,8 +55,11 @@ def _opened(url: str) -> Generator[Ledger]:
     try:
         yield ledger
     finally:
-        if hasattr(ledger, "disconnect"):
-            ledger.disconnect()
+        getattr(ledger, "disconnect", _nothing)()  # books in memory have no connections
+
+
+def _nothing() -> None:
+    """Nothing is left to do."""
 
 
 def _account(path: str) -> Account:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,7 +24,7 @@ GOES: dict[str, tuple[Callable[[Server], None], Callable[[Server], None]]] = {
 
 
 @contextmanager
-def store(kind: type[PostgresServer | RedisServer]) -> Iterator[tuple[Server, Any]]:
+def store(kind: type[PostgresServer | RedisServer]) -> Generator[tuple[Server, Any]]:
     with kind() as server:
         mark = "&" if "?" in server.url else "?"
         ledger: Any = Ledger.from_url(f"{server.url}{mark}timeout=2")

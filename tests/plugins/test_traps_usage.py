@@ -81,7 +81,7 @@ def kept(scope: Scope) -> list[bool]:
     return [
         c.spend is not None
         and c.spend.as_units() == c.asked.as_units()
-        and c.spend.estimated == set(c.asked.names) - {"llm_calls"}
+        and c.spend.estimated == frozenset(c.asked.names) - {"llm_calls"}
         for c in scope.charges
     ]
 
