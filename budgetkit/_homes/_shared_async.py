@@ -47,6 +47,7 @@ class AsyncHalf(SharedCore):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._let_all_go()
         await self.adisconnect()
 
     # -- accounts ---------------------------------------------------------------------------------------------------

@@ -124,6 +124,10 @@ class SharedCore(Ledger, ABC):
             self._keeper.hold(held, lease)
         return held
 
+    def _let_all_go(self) -> None:
+        if self._keeper is not None:
+            self._keeper.let_all_go()
+
     def _let_go(self, held: Reservation) -> None:
         if self._keeper is not None:
             self._keeper.let_go(held)

@@ -52,6 +52,7 @@ class SharedLedger(AsyncHalf):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._let_all_go()
         self.disconnect()
 
     # -- accounts ---------------------------------------------------------------------------------------------------
