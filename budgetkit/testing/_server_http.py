@@ -74,6 +74,11 @@ class Handler(BaseHTTPRequestHandler):
         self._listener.closed(self.connection)
         super().finish()
 
+    def end_headers(self) -> None:
+        """Every reply ends its connection: LangChain's clients keep theirs when an event loop or a test is over."""
+        self.send_header("Connection", "close")
+        super().end_headers()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name for it
         """Say nothing: a test's output is the test's."""
 
