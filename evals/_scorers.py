@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import string
 from collections import Counter
 from typing import TYPE_CHECKING, Final
+
+from budgetkit.plugins import normalise
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
 __all__ = ["exact_match", "f1", "normalise", "recall"]
 
-_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
-_ARTICLES: Final = re.compile(r"\b(a|an|the)\b")
 _CLOSED: Final = frozenset({"yes", "no", "noanswer"})
-
-
-def normalise(text: str) -> str:
-    """Lower case, without punctuation and articles, single spaces: the order is that of the official scripts."""
-    return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
 def exact_match(answer: str, accepted: Iterable[str]) -> float:

@@ -16,6 +16,7 @@ from ._extract import AnswerKind, answer_kind, best_sentences, extract_answer
 from ._metering import METER, BudgetMeter, metered
 from ._middleware import BudgetMiddleware, BudgetState
 from ._node import budgeted
+from ._same import normalise
 from ._tool_gate import ToolGate
 from ._tool_node import BudgetToolNode, ToolsAtEnd, tool_wrappers
 from ._words import Passage, content_terms, next_queries, read_passages, uncovered_terms
@@ -44,6 +45,7 @@ __all__ = [
     "extract_answer",
     "metered",
     "next_queries",
+    "normalise",
     "read_passages",
     "tool_wrappers",
     "uncovered_terms",

@@ -1,0 +1,1 @@
+"""Planners: search strategies that ask and are told, the policies behind them, and the node that runs them."""
