@@ -15,7 +15,9 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from langchain_core.runnables import Runnable
 from langchain_core.utils.function_calling import convert_to_openai_tool
 
-from ._offline_reading import SearchTool, answer, find_search_tool, next_search, read_conversation
+from budgetkit.plugins import SearchTool
+
+from ._offline_reading import answer, find_search_tool, next_search, read_conversation
 
 __all__ = ["OfflineChatModel"]
 

@@ -7,16 +7,22 @@ from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
-from budgetkit.plugins import Passage, extract_answer, next_queries, read_passages, uncovered_terms
+from budgetkit.plugins import (
+    Passage,
+    SearchTool,
+    extract_answer,
+    next_queries,
+    pick_search_tool,
+    read_passages,
+    uncovered_terms,
+)
 
-__all__ = ["Conversation", "SearchTool", "answer", "find_search_tool", "next_search", "read_conversation"]
+__all__ = ["Conversation", "answer", "find_search_tool", "next_search", "read_conversation"]
 
 MAX_SEARCHES: Final = 6
 """After so many searches the model answers: its own weak judgement, whatever the budget."""
 
 _NOTHING: Final = "Nothing that was found answers this."
-_SEARCHES: Final = re.compile(r"search|retriev|look_?up|find|query|wiki", re.IGNORECASE)
-_QUERY_NAMES: Final = ("query", "queries", "q", "question", "search", "search_query", "text", "input")
 _FINDINGS: Final = re.compile(r"^Question:(?P<question>.*?)^Findings:(?P<found>.*)", re.MULTILINE | re.DOTALL)
 _NOT_FOUND: Final = re.compile(r"^(?:[\w.-]+ \{.*\}:|(?:user|assistant): .*|Answer:|\(none\))[ \t]*$", re.MULTILINE)
 
@@ -30,19 +36,6 @@ class Conversation:
     searched: tuple[str, ...] = ()
     failures: int = 0
     must_answer: bool = False
-
-
-@dataclass(frozen=True)
-class SearchTool:
-    """A tool that takes a query, or a list of them, and can be called with nothing else."""
-
-    name: str
-    argument: str
-    takes_list: bool
-
-    def args(self, query: str) -> dict[str, Any]:
-        """The arguments of a call."""
-        return {self.argument: [query] if self.takes_list else query}
 
 
 def read_conversation(messages: Sequence[BaseMessage]) -> Conversation:
@@ -85,30 +78,9 @@ def answer(conversation: Conversation) -> str:
 
 
 def find_search_tool(schemas: Sequence[Mapping[str, Any]]) -> SearchTool | None:
-    """Choose the tool to search with: by its name if one sounds like it, else the first that takes a text alone."""
-    found = [tool for tool in map(_search_tool, schemas) if tool]
-    return next((tool for tool in found if _SEARCHES.search(tool.name)), found[0] if found else None)
-
-
-def _search_tool(schema: Mapping[str, Any]) -> SearchTool | None:
-    function: Mapping[str, Any] = schema.get("function", {})
-    parameters: Mapping[str, Any] = function.get("parameters", {})
-    properties: Mapping[str, Mapping[str, Any]] = parameters.get("properties", {})
-    required: Sequence[str] = parameters.get("required", ())
-    texts = [name for name in properties if _is_text(properties[name]) or _is_list(properties[name])]
-    texts.sort(key=lambda name: (name not in _QUERY_NAMES, name not in required))
-    if not texts or set(required) - {texts[0]}:
-        return None
-    return SearchTool(str(function["name"]), texts[0], takes_list=not _is_text(properties[texts[0]]))
-
-
-def _is_text(schema: Mapping[str, Any]) -> bool:
-    return schema.get("type") == "string" or any(map(_is_text, schema.get("anyOf", ())))
-
-
-def _is_list(schema: Mapping[str, Any]) -> bool:
-    listed = schema.get("type") == "array" and _is_text(schema.get("items", {}))
-    return listed or any(map(_is_list, schema.get("anyOf", ())))
+    """The tool to search with, among schemas as they are bound to a model."""
+    functions: list[Mapping[str, Any]] = [schema.get("function", {}) for schema in schemas]
+    return pick_search_tool({str(f["name"]): f.get("parameters", {}) for f in functions if "name" in f})
 
 
 def _question_at(messages: Sequence[BaseMessage]) -> int:

@@ -17,6 +17,7 @@ from ._metering import METER, BudgetMeter, metered
 from ._middleware import BudgetMiddleware, BudgetState
 from ._node import budgeted
 from ._same import normalise
+from ._search_tools import SearchTool, pick_search_tool
 from ._tool_gate import ToolGate
 from ._tool_node import BudgetToolNode, ToolsAtEnd, tool_wrappers
 from ._words import Passage, content_terms, next_queries, read_passages, uncovered_terms
@@ -34,6 +35,7 @@ __all__ = [
     "GraphBudgetExceeded",
     "GraphBudgetTooSmall",
     "Passage",
+    "SearchTool",
     "ToolGate",
     "ToolsAtEnd",
     "Unbounded",
@@ -46,6 +48,7 @@ __all__ = [
     "metered",
     "next_queries",
     "normalise",
+    "pick_search_tool",
     "read_passages",
     "tool_wrappers",
     "uncovered_terms",

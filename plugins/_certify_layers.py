@@ -116,7 +116,7 @@ def holder(layer: object, runs: Most, where: str) -> Holder:
 def units_known(layers: Sequence[object], tool: str) -> bool:
     """Whether one call of this tool is one unit, so that a limit on units is one on calls."""
     gates = [attrgetter("_tools")(layer) if isinstance(layer, BudgetMiddleware) else layer for layer in layers]
-    return not any(isinstance(gate, ToolGate) and tool in attrgetter("_units")(gate) for gate in gates)
+    return not any(isinstance(gate, ToolGate) and gate.counts(tool) for gate in gates)
 
 
 def is_known_free(layer: object) -> bool:

@@ -20,7 +20,8 @@ from ._in_flight import Money, paying
 from ._model_gate import ModelGate
 from ._refused import unanswered, with_answers
 from ._runs import RUN_KEY, Per, Runs
-from ._tool_gate import ToolGate, ToolUnits
+from ._tariff import ToolUnits
+from ._tool_gate import ToolGate
 from ._ways import AWAITING, BLOCKING, Way, finish
 
 __all__ = ["BudgetMiddleware", "BudgetState"]

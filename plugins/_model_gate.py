@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 
 from budgetkit import BudgetExceeded, BudgetTooSmall, Spend
 
-from ._costing import unknown, unsent
+from ._costing import unknown
 from ._cut import too_short, was_cut
 from ._desk import SHARE
 from ._ends import MARK, AtEnd, ask_person, leave, mark, notice
@@ -22,16 +22,14 @@ from ._paying import pay, take_over
 from ._refused import still_barred, used_up
 from ._room import Room
 from ._structured import StructuredOutput
+from ._told import told
 from ._tracker import Policy
-from ._usage_of import from_message
 from ._wrap_up import Findings, findings_of, free_answer, question_of, shortest_prompt
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from langchain_core.messages import BaseMessage
-
-    from budgetkit import AccountState, Usage
+    from budgetkit import AccountState
 
     from ._costing import Costing
     from ._desk import Desk
@@ -215,15 +213,11 @@ class ModelGate:
 
     def _cost(self, costing: Costing, flight: InFlight, response: Response | None) -> Spend:
         """What the call cost, as far as the provider said."""
-        if flight.cached:
-            return Spend()
-        if flight.error is not None:
-            return costing.unsent() if unsent(flight.error) else unknown()
-        usage = flight.usage if flight.started else _usage(response.result if response else [])
-        if usage is None:
+        spend = told(costing, flight, response.result if response else [])
+        if spend is None:
             self._warn_of_silence(costing.model)
             return unknown()
-        return costing.spend(usage)
+        return spend
 
     def _warn_of_silence(self, model: str) -> None:
         if not self._warned:
@@ -246,11 +240,6 @@ def _capped(request: Request, cap: int | None, settings: dict[str, Any] | None =
     """The change that ends the output at ``cap``; none without one."""
     settings = request.model_settings if settings is None else settings
     return {} if cap is None else {"model_settings": {**settings, **cap_settings(request.model, cap)}}
-
-
-def _usage(messages: Sequence[BaseMessage]) -> Usage | None:
-    last = next((m for m in reversed(messages) if isinstance(m, AIMessage)), None)
-    return from_message(last) if last else None
 
 
 def _tool_name(tool: Any) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import contextmanager
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from langchain_core.messages import ToolMessage
 from langgraph.types import Command
 
-from budgetkit import BudgetExceeded, Spend
+from budgetkit import BudgetExceeded
 
 from ._commands import update_of, with_update
 from ._ends import AtEnd, leave
@@ -20,6 +20,7 @@ from ._in_flight import InFlight, Money, outer_call, paying
 from ._paying import pay, take_over
 from ._refused import refuse
 from ._runs import RUN_KEY, Run, Runs
+from ._tariff import Tariff, ToolUnits
 from ._tracker import append, status
 from ._ways import AWAITING, BLOCKING, Way, finish
 
@@ -28,13 +29,14 @@ if TYPE_CHECKING:
 
     from langgraph.prebuilt.tool_node import ToolCallRequest
 
-    from budgetkit import Account
+    from budgetkit import Account, Spend
 
-__all__ = ["ToolGate", "ToolUnits"]
+__all__ = ["PLANNED", "ToolGate"]
 
 Result = ToolMessage | Command[Any]
-ToolUnits = Mapping[str, Callable[[Mapping[str, Any]], int]]
-"""Per tool, how many units a call with these arguments is: ``{"search": lambda args: len(args["queries"])}``."""
+
+PLANNED: Final = "plan_"
+"""How the ids of a planner's tool calls begin; no two of them are the same."""
 
 
 @final
@@ -54,7 +56,7 @@ class ToolGate:
         self._money = money
         self._at_end: AtEnd = at_end
         self._tracker = tracker
-        self._units = dict(units or {})
+        self._tariff = Tariff(money.prices, units)
         self._ids = _Ids()
 
     def wrap_tool_call(self, request: ToolCallRequest, execute: Callable[[ToolCallRequest], Result]) -> Result:
@@ -67,14 +69,19 @@ class ToolGate:
         """For ``ToolNode(awrap_tool_call=...)``."""
         return await self._call(AWAITING, request, lambda: execute(request))
 
+    def counts(self, tool: str) -> bool:
+        """Whether a call of this tool may be more than one unit."""
+        return self._tariff.counts(tool)
+
     async def _call(self, way: Way, request: ToolCallRequest, send: Callable[[], Any]) -> Result:
         run = await self._runs.of(way, request.state, _runtime(request))
-        key, asked = _key(request), self._asked(request)
+        call = request.tool_call
+        key, asked = _key(request), self._tariff.of(call["name"], call["args"])
         await take_over(way, outer_call(key))
         with run.scope.entered(), paying(self._money):
             try:
                 with self._ids.own(run.scope.account, key) as own_id:
-                    result = await self._paid(way, run, key, own_id, asked, f"tool:{request.tool_call['name']}", send)
+                    result = await self._paid(way, run, key, own_id, asked, f"tool:{call['name']}", send)
             except BudgetExceeded as refusal:
                 result = self._refused(run, refusal, request, asked)
             if not self._tracker:
@@ -90,24 +97,6 @@ class ToolGate:
         with run.holding(kept):
             result = await pay(way, run, InFlight(key, run.scope, call), send, lambda _: call.asked)
         return _unforged(result)
-
-    def _asked(self, request: ToolCallRequest) -> Spend:
-        name = request.tool_call["name"]
-        units = self._units_of(name, request.tool_call["args"])
-        price = self._money.prices.tool(name) * units
-        return Spend.from_units({"tool_calls": units, f"tool:{name}": units, "usd": price})
-
-    def _units_of(self, name: str, args: Mapping[str, Any]) -> int:
-        """Units of a call; arguments that the user's function cannot read are one: the tool will refuse them."""
-        if name not in self._units:
-            return 1
-        try:
-            units = self._units[name](args)
-        except (LookupError, TypeError, AttributeError):
-            return 1
-        if not isinstance(units, int) or units < 0:  # pyright: ignore[reportUnnecessaryIsInstance]  # the user's own
-            raise ValueError(f"tool_units[{name!r}] returned {units!r}: it must be a whole number of 0 or more")
-        return units
 
     def _refused(self, run: Run, refusal: BudgetExceeded, request: ToolCallRequest, asked: Spend) -> ToolMessage:
         """A refusal of our own is answered, so that no call is left dangling; an outer one passes through."""
@@ -144,9 +133,15 @@ def _runtime(request: ToolCallRequest) -> Any:
 
 
 def _key(request: ToolCallRequest) -> str:
-    """The same after an interrupt (task and call are the same), another one for each branch of a fan-out."""
+    """The same after an interrupt (task and call are the same), another one for each branch of a fan-out.
+
+    A planner's call has a name of its own, under which the planner has set it aside.
+    """
+    name = request.tool_call["id"] or ""
+    if name.startswith(PLANNED):
+        return name
     info = getattr(_runtime(request), "execution_info", None)
-    return f"tool:{getattr(info, 'checkpoint_ns', '')}:{request.tool_call['id']}"
+    return f"tool:{getattr(info, 'checkpoint_ns', '')}:{name}"
 
 
 def _unforged(result: Result) -> Result:

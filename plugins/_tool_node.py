@@ -9,7 +9,8 @@ from langgraph.prebuilt import ToolNode
 from ._ends import check_at_end
 from ._in_flight import Money
 from ._runs import Per, Runs
-from ._tool_gate import ToolGate, ToolUnits
+from ._tariff import ToolUnits
+from ._tool_gate import ToolGate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

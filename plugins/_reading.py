@@ -1,0 +1,130 @@
+"""A passage taken apart once: the roots of its words, sentence by sentence, and the names that each sentence has.
+
+A root is a word cut short, so that ``director`` and ``directed`` meet. All of it depends on the passage alone, so it
+is worked out once and kept: a step of a search only reads what is new.
+"""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ._words import STOP_WORDS, Passage, content_terms, is_origin, name_spans, split_words
+
+__all__ = ["Mention", "Reading", "Sentence", "mentions", "phrase", "read", "roots"]
+
+_ROOT_LETTERS = 6
+_NEAR_WORDS = 5
+_LONGEST_TITLE = 8
+_PASSAGES_KEPT = 8192
+_TITLE_LISTS_KEPT = 4
+_WORD = re.compile(r"\w+(?:[.,]\d+)*")
+_POSSESSIVE = re.compile(r"[\u2019']s\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A name in a sentence.
+
+    Attributes:
+        name: as it is written, or the title that it is.
+        phrase: the name in plain lower-case words.
+        roots: of the name's words.
+        near: the roots of the words that stand around it.
+        is_title: whether a known title is spelled like it.
+    """
+
+    name: str
+    phrase: str
+    roots: frozenset[str]
+    near: frozenset[str]
+    is_title: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence: the roots of its words, and itself as plain words between two spaces."""
+
+    text: str
+    roots: frozenset[str]
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A passage: its name as a phrase and as roots, the roots of all its words, its sentences."""
+
+    phrase: str
+    name: frozenset[str]
+    roots: frozenset[str]
+    sentences: tuple[Sentence, ...]
+
+
+def phrase(text: str) -> str:
+    """A text in plain lower-case words, a space between them."""
+    return " ".join(split_words(text))
+
+
+def roots(text: str) -> frozenset[str]:
+    """The content words of a text, each cut to its first letters."""
+    return frozenset(word[:_ROOT_LETTERS] for word in content_terms(text))
+
+
+@lru_cache(maxsize=_PASSAGES_KEPT)
+def read(passage: Passage) -> Reading:
+    """Take a passage apart."""
+    sentences = tuple(Sentence(text, roots(text), f" {phrase(text)} ") for text in passage.sentences)
+    everything = roots(passage.title).union(*(sentence.roots for sentence in sentences))
+    return Reading(phrase(passage.name), roots(passage.name), everything, sentences)
+
+
+def mentions(passage: Passage, names: Collection[str] = ()) -> tuple[tuple[Mention, ...], ...]:
+    """The names in a passage, sentence by sentence: what is written like a name, and known titles."""
+    return _mentions(passage, frozenset(names))
+
+
+@lru_cache(maxsize=_PASSAGES_KEPT)
+def _mentions(passage: Passage, names: frozenset[str]) -> tuple[tuple[Mention, ...], ...]:
+    titles = _by_phrase(names)
+    return tuple(tuple(_in_sentence(text, titles)) for text in passage.sentences)
+
+
+@lru_cache(maxsize=_TITLE_LISTS_KEPT)
+def _by_phrase(names: frozenset[str]) -> dict[str, str]:
+    """Known titles by the plain words of their names; of two titles with one name, the first in the alphabet."""
+    found = {phrase(title.name): title.name for title in (Passage(name, "") for name in sorted(names, reverse=True))}
+    found.pop("", None)
+    return found
+
+
+def _in_sentence(text: str, titles: dict[str, str]) -> Iterator[Mention]:
+    """The names of one sentence, each once."""
+    words = [match.group() for match in _WORD.finditer(_POSSESSIVE.sub("", text))]
+    lowered = [word.lower() for word in words]
+    spelled = {phrase(name): name for name in name_spans(text)}
+    known = _titles_in(words, lowered, titles)
+    for key, name in {**spelled, **known}.items():
+        if key and not is_origin(name):
+            yield Mention(name, key, roots(name), _around(lowered, key.split()), key in titles)
+
+
+def _titles_in(words: list[str], lowered: list[str], titles: dict[str, str]) -> dict[str, str]:
+    """The known titles that a sentence names, the longest at each place."""
+    found, at = dict[str, str](), 0
+    while titles and at < len(words):
+        step = 1
+        if words[at][0].isupper():
+            for size in range(min(_LONGEST_TITLE, len(words) - at), 0, -1):
+                key = " ".join(lowered[at : at + size])
+                if key in titles and key not in STOP_WORDS:
+                    found[key], step = titles[key], size
+                    break
+        at += step
+    return found
+
+
+def _around(words: list[str], name: list[str]) -> frozenset[str]:
+    """The roots of the words around the first place of a name."""
+    size = len(name)
+    at = next((i for i in range(len(words)) if words[i : i + size] == name), 0)
+    return roots(" ".join([*words[max(0, at - _NEAR_WORDS) : at], *words[at + size : at + size + _NEAR_WORDS]]))
