@@ -179,6 +179,11 @@ class Desk:
         } | self._given
         return Spend.from_units({name: n for name, n in keep.items() if name in self._limits})
 
+    def whole(self, room: Room, ask: Ask) -> Plan:
+        """What to set aside for a final call as it stands: what was kept for it may be used."""
+        cap = _cap(room.less(Spend()), ask)
+        return Plan(ask.asked(ask.tokens_in, cap), room.above, cap, None)
+
     def last_call(
         self, room: Room, ask: Ask, findings: Findings, system: SystemMessage | None, tools: Sequence[Any]
     ) -> LastCall | None:

@@ -75,7 +75,7 @@ _MOST = 0.5
 
 def answer_kind(question: str) -> AnswerKind:
     """Guess what sort of thing a question asks for."""
-    if _options(question):
+    if options_of(question):
         return AnswerKind.CHOICE
     if _AUXILIARY.match(question) or not _ASKS.search(question):
         return AnswerKind.YES_NO
@@ -119,7 +119,7 @@ def _ranked(question: str, passages: Sequence[Passage]) -> list[tuple[float, Pas
     return sorted(rows, key=lambda row: -row[0])
 
 
-def _options(question: str) -> tuple[str, str] | None:
+def options_of(question: str) -> tuple[str, str] | None:
     """The two names that an ``or`` stands between."""
     before, found, after = question.partition(" or ")
     left, right = question_names(before), question_names(after)
@@ -131,7 +131,7 @@ def _options(question: str) -> tuple[str, str] | None:
 
 
 def _choose(question: str, passages: Sequence[Passage]) -> str:
-    options = _options(question)
+    options = options_of(question)
     if options is None:
         return ""
     words = set(split_words(question))

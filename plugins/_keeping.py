@@ -69,9 +69,7 @@ class Evidence:
         if not name.name <= reading.roots or not name.phrase or name.phrase == reading.phrase:
             return 0.0
         key = f" {name.phrase} "
-        return max(
-            (_LINKED + share(self.weights, s.roots) for s in reading.sentences if key in s.words), default=0.0
-        )
+        return max((_LINKED + share(self.weights, s.roots) for s in reading.sentences if key in s.words), default=0.0)
 
 
 def keep(question: str, found: Sequence[Found], k: int = 5) -> list[Passage]:

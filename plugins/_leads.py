@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from ._found import Found
 from ._keeping import Evidence, share
 from ._reading import Mention, mentions, phrase, read, roots
-from ._words import content_terms, is_about, is_origin, question_names, split_words
+from ._words import Passage, content_terms, is_about, is_origin, question_names, split_words
 
 __all__ = ["Lead", "leads"]
 
 _MISSING = 0.8  # a name in the question that nothing found is about
 _REST = 0.1  # the words of the question that nothing found has
-_PASSAGE = 0.35  # what share of the question the passage has
-_SENTENCE = 0.2  # and the sentence
+_NAMED = 0.4  # the name stands in a passage that the question names
+_PASSAGE = 0.2  # the share of the question that the passage has
+_SENTENCE = 0.5  # the share that the sentence has, over the passage's name
+_NEAR = 0.3  # the share that stands right beside the name
 _RANK = 0.3  # how well the passage was ranked
-_NEAR = 0.3  # what share of the question stands right beside the name
-_TITLE = 0.25  # a page is known to be called like it
-_LONG = 0.05  # more than one word: rarely something general
+_TITLE = 0.2  # a page is known to be called like it
+_LONG = 0.1  # more than one word: rarely something general
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def leads(question: str, found: Sequence[Found], *, names: Collection[str] = ())
         return [Lead(question, 1.0), *(Lead(name, _MISSING, name) for name in question_names(question))]
     evidence = Evidence.of(question, found)
     best = dict[str, Lead]()
-    for lead in (*_missing(question, evidence), *_links(evidence, found, names), *_rest(question, evidence)):
+    for lead in (*_missing(question, evidence), *_links(question, evidence, found, names), *_rest(question, evidence)):
         key = phrase(lead.query)
         if key not in best or lead.gain > best[key].gain:
             best[key] = lead
@@ -66,36 +67,61 @@ def _missing(question: str, evidence: Evidence) -> Iterator[Lead]:
     """Names in the question that no passage is about."""
     for name in question_names(question):
         terms = content_terms(name)
-        if terms and not is_origin(name) and not any(
-            terms <= content_terms(passage.title) or is_about(passage, name) for passage in evidence.readings
+        if (
+            terms
+            and not is_origin(name)
+            and not any(
+                terms <= content_terms(passage.title) or is_about(passage, name) for passage in evidence.readings
+            )
         ):
             yield Lead(name, _MISSING, name)
 
 
-def _links(evidence: Evidence, found: Sequence[Found], names: Collection[str]) -> Iterator[Lead]:
-    """Names in the passages that are neither in the question nor found yet."""
+def _links(question: str, evidence: Evidence, found: Sequence[Found], names: Collection[str]) -> Iterator[Lead]:
+    """Names in the passages that are neither in the question nor found yet, with the words that their passage lacks."""
     known = {reading.phrase for reading in evidence.readings.values()}
     asked = frozenset(evidence.weights)
-    seen = set[str]()
+    for passage, source in _first_places(found).items():
+        reading = read(passage)
+        worth = _worth(passage, evidence)
+        lacks = _in_question(question, asked - reading.roots)
+        for sentence, found_here in zip(reading.sentences, mentions(passage, names), strict=True):
+            here = worth + _SENTENCE * share(evidence.weights, sentence.roots - reading.name)
+            for mention in found_here:
+                if mention.phrase not in known and not mention.roots <= asked:
+                    gain = min(1.0, here + _promise(mention, evidence))
+                    yield Lead(f"{mention.name} {lacks}".strip(), gain, mention.name, source)
+
+
+def _first_places(found: Sequence[Found]) -> dict[Passage, int]:
+    """The result that first had each passage."""
+    places = dict[Passage, int]()
     for source, result in enumerate(found):
         for passage in result.passages:
-            reading = read(passage)
-            worth = _PASSAGE * share(evidence.weights, reading.roots) + _RANK * evidence.worth[passage]
-            for sentence, found_here in zip(reading.sentences, mentions(passage, names), strict=True):
-                here = worth + _SENTENCE * share(evidence.weights, sentence.roots)
-                for mention in found_here:
-                    if mention.phrase not in known and not mention.roots <= asked:
-                        yield Lead(mention.name, _gain(here, mention, evidence), mention.name, source)
+            places.setdefault(passage, source)
+    return places
 
 
-def _gain(here: float, mention: Mention, evidence: Evidence) -> float:
+def _worth(passage: Passage, evidence: Evidence) -> float:
+    """What a name gains from the passage that it stands in."""
+    reading = evidence.readings[passage]
+    named = _NAMED * evidence.names(reading)
+    return named + _PASSAGE * share(evidence.weights, reading.roots) + _RANK * evidence.worth[passage]
+
+
+def _promise(mention: Mention, evidence: Evidence) -> float:
+    """What a name gains from how it is written and what stands beside it."""
     near = share(evidence.weights, mention.near)
-    return min(1.0, here + _NEAR * near + _TITLE * mention.is_title + _LONG * (" " in mention.phrase))
+    return _NEAR * near + _TITLE * mention.is_title + _LONG * (" " in mention.phrase)
 
 
 def _rest(question: str, evidence: Evidence) -> Iterator[Lead]:
     """The words of the question that nothing found has."""
-    missing = frozenset(evidence.weights).difference(*(reading.roots for reading in evidence.readings.values()))
-    words = [word for word in dict.fromkeys(split_words(question)) if roots(word) & missing]
-    if words:
-        yield Lead(" ".join(words), _REST)
+    have = frozenset[str]().union(*(reading.roots for reading in evidence.readings.values()))
+    if words := _in_question(question, frozenset(evidence.weights) - have):
+        yield Lead(words, _REST)
+
+
+def _in_question(question: str, wanted: frozenset[str]) -> str:
+    """The question's words that have some roots, in order."""
+    return " ".join(word for word in dict.fromkeys(split_words(question)) if roots(word) & wanted)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
@@ -11,7 +10,6 @@ from langchain_core.messages import AIMessage
 
 from budgetkit import BudgetExceeded, BudgetTooSmall, Spend
 
-from ._costing import unknown
 from ._cut import too_short, was_cut
 from ._desk import SHARE
 from ._ends import MARK, AtEnd, ask_person, leave, mark, notice
@@ -22,7 +20,7 @@ from ._paying import pay, take_over
 from ._refused import still_barred, used_up
 from ._room import Room
 from ._structured import StructuredOutput
-from ._told import told
+from ._told import Told
 from ._tracker import Policy
 from ._wrap_up import Findings, findings_of, free_answer, question_of, shortest_prompt
 
@@ -65,7 +63,7 @@ class ModelGate:
         self._tracker = tracker
         self._structured = StructuredOutput()
         self._policy = Policy()
-        self._warned = False
+        self._bills = Told()
 
     async def call(self, way: Way, run: Run, request: Request, send: Callable[[Request], Any]) -> Response:
         """The model's answer, or the end of the budget."""
@@ -99,7 +97,11 @@ class ModelGate:
         self, way: Way, run: Run, flight: InFlight, step: _Step, send: Callable[[Request], Any]
     ) -> Response:
         response: Response = await pay(
-            way, run, flight, lambda: send(step.request), lambda got: self._cost(step.costing, flight, got)
+            way,
+            run,
+            flight,
+            lambda: send(step.request),
+            lambda got: self._bills.cost(step.costing, flight, got.result if got else []),
         )
         return response
 
@@ -210,23 +212,6 @@ class ModelGate:
         final = {"messages": last.messages, "system_message": None, "tools": [], "tool_choice": None}
         changes = {**final, "model_settings": settings, **_capped(request, last.cap, settings)}
         return _Step(_with(request, changes), least.costing, last.asked, keep=run.above)
-
-    def _cost(self, costing: Costing, flight: InFlight, response: Response | None) -> Spend:
-        """What the call cost, as far as the provider said."""
-        spend = told(costing, flight, response.result if response else [])
-        if spend is None:
-            self._warn_of_silence(costing.model)
-            return unknown()
-        return spend
-
-    def _warn_of_silence(self, model: str) -> None:
-        if not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"model {model!r} sent no usage, so its calls are booked at their worst case: with ChatOpenAI and a "
-                "base_url of your own, set stream_usage=True",
-                stacklevel=2,
-            )
 
 
 def _with(request: Request, changes: dict[str, Any]) -> Request:

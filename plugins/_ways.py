@@ -39,6 +39,9 @@ class Way(Protocol):
     async def settle(self, ledger: Ledger, call: Reservation, spend: Spend | None) -> None:
         """Book what the call cost."""
 
+    async def charge(self, ledger: Ledger, account: Account, spend: Spend, **options: Any) -> None:
+        """Book spend that happened."""
+
     async def release(self, ledger: Ledger, call: Reservation) -> None:
         """Take back what was set aside for a call that was not made."""
 
@@ -76,6 +79,9 @@ class _Blocking(Way):
 
     async def settle(self, ledger: Ledger, call: Reservation, spend: Spend | None) -> None:
         ledger.settle(call, spend)
+
+    async def charge(self, ledger: Ledger, account: Account, spend: Spend, **options: Any) -> None:
+        ledger.charge(account, spend, **options)
 
     async def release(self, ledger: Ledger, call: Reservation) -> None:
         ledger.release(call)
@@ -117,6 +123,9 @@ class _Awaiting(Way):
 
     async def settle(self, ledger: Ledger, call: Reservation, spend: Spend | None) -> None:
         await asyncio.shield(ledger.asettle(call, spend))
+
+    async def charge(self, ledger: Ledger, account: Account, spend: Spend, **options: Any) -> None:
+        await asyncio.shield(ledger.acharge(account, spend, **options))
 
     async def release(self, ledger: Ledger, call: Reservation) -> None:
         await asyncio.shield(ledger.arelease(call))

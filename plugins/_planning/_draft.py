@@ -64,7 +64,7 @@ class Draft:
 
     def act(self, node: TreeNode, option: int, *, mode: Mode = "deepen", why: str = "") -> bool:
         """Take one of a node's options."""
-        if not self.can_act or (node.id, option) in self._taken:
+        if not self.can_act or option in node.taken or (node.id, option) in self._taken:
             return False
         child = f"{node.id}.{len(node.children) + self._children[node.id]}"
         if not self._add(Move(id=f"act:{child}", kind="act", node=child, option=option, mode=mode, why=why)):
@@ -85,8 +85,7 @@ class Draft:
 
     def answer(self, node: TreeNode, why: str = "") -> bool:
         """Ask for an answer from what was found."""
-        given = sum(move.kind == "answer" and move.node == node.id for move in self._tree.moves.values())
-        return self._add(Move(id=f"answer:{node.id}:{given}", kind="answer", node=node.id, why=why))
+        return self._add(Move(id=f"answer:{node.id}:{node.asked}", kind="answer", node=node.id, why=why))
 
     def finish(self, answer: str, node: str = "", why: str = "") -> bool:
         """End the search with an answer; an empty one leaves the last word to whoever runs it."""

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Left"]
 
-_TOOLS: Final = "tool"
+_CALLS: Final = "tool_calls"
+_TOOL: Final = "tool:"
 _TOKENS: Final = ("output_tokens", "total_tokens", "input_tokens")
 
 
@@ -59,12 +60,12 @@ class Left(Mapping[str, int]):
     @property
     def tools(self) -> int | None:
         """Tool calls left; None if nothing limits them."""
-        return min((n for name, n in self.left.items() if name.startswith(_TOOLS)), default=None)
+        return min((n for name, n in self.left.items() if _is_tool(name)), default=None)
 
     @property
     def tool_cap(self) -> int | None:
         """The tightest limit on tool calls: how large the budget was; None if nothing limits them."""
-        return min((n for name, n in self.caps.items() if name.startswith(_TOOLS)), default=None)
+        return min((n for name, n in self.caps.items() if _is_tool(name)), default=None)
 
     def can_act(self, calls: int = 1) -> bool:
         """Whether so many further tool calls are left."""
@@ -89,3 +90,7 @@ class Left(Mapping[str, int]):
     def pressure(self) -> float:
         """The budget pressure, ``1 - ratio`` (arXiv 2605.05701)."""
         return 1 - self.ratio
+
+
+def _is_tool(name: str) -> bool:
+    return name == _CALLS or name.startswith(_TOOL)

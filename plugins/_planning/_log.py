@@ -19,6 +19,9 @@ class SearchLog(TypedDict, total=False):
 
     Attributes:
         id: the name of the search; another name is another search.
+        asked: what tells the question from another one on the same thread.
+        run: the run that it spends from.
+        caps: how large its budget was at the beginning, in whole units.
         question: what is searched for.
         strategy: the name of who searches.
         valuation: how nodes are valued.
@@ -27,6 +30,9 @@ class SearchLog(TypedDict, total=False):
     """
 
     id: str
+    asked: str
+    run: str
+    caps: dict[str, int]
     question: str
     strategy: str
     valuation: dict[str, Any]
@@ -67,7 +73,7 @@ def merge(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Mappi
     """
     if not new or not old or old.get("id") != new.get("id"):
         return new or old or {}
-    return {**new, "moves": _both(old, new, "moves"), "told": _both(old, new, "told")}
+    return {**new, **old, "moves": _both(old, new, "moves"), "told": _both(old, new, "told")}
 
 
 def _both(old: Mapping[str, Any], new: Mapping[str, Any], part: str) -> dict[str, Any]:

@@ -28,14 +28,19 @@ class Valuation:
         blend: the children's share in a node's worth once the first answer is there (the paper's back-up formula is
             unknown): ``(1 - blend) * V + blend * mean(worth of children)``.
         progress_only: a step that brought nothing is not gone on from.
+        answer_ends: neither is a node whose answer was asked for, and came.
         independent: each child of the root is an attempt of its own, which sees nothing of the others.
+        keeps: iterations since the last summary (calls, and answers that were verified) that a further verdict leaves
+            in view; 0: each summary replaces the steps before it (the K of BATS, arXiv 2511.17006).
     """
 
     root: int = 3
     residual: bool = True
     blend: float = 0.5
     progress_only: bool = False
+    answer_ends: bool = False
     independent: bool = False
+    keeps: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what is no valuation."""
@@ -63,12 +68,15 @@ class TreeNode:
         score: 1 to 10.
         appraisal: what the critic said; None until it is told.
         options: what could be done from here, in the order in which it was proposed.
+        newest: where in them the newest begin.
         taken: which of them were.
         rounds: how often options were asked for here, in all.
         dry: whether the last proposal brought nothing new.
         busy: proposals and plans under way here.
         plans: plans made here, the newest last.
         verdicts: what the verifier said of answers given here, the newest last.
+        asked: how often an answer was asked for here.
+        answered: whether one came.
         lost: why it came to nothing; None if it did not.
         worth: in thousandths, as it was weighed last.
         below: the worth of the children that were reached, summed up.
@@ -84,6 +92,7 @@ class TreeNode:
     seen: Observation | None = None
     appraisal: Appraisal | None = None
     options: list[Option] = field(default_factory=list["Option"])
+    newest: int = 0
     taken: set[int] = field(default_factory=set[int])
     rounds: int = 0
     dry: bool = False
@@ -91,6 +100,8 @@ class TreeNode:
     children: list[TreeNode] = field(default_factory=list["TreeNode"])
     plans: list[Plan] = field(default_factory=list["Plan"])
     verdicts: list[Verdict] = field(default_factory=list["Verdict"])
+    asked: int = 0
+    answered: bool = False
     lost: str | None = None
     worth: int = 0
     below: int = 0
@@ -126,10 +137,21 @@ class TreeNode:
             node = node.parent
         return steps[::-1]
 
+    @property
+    def brought_nothing(self) -> bool:
+        """Whether its step failed, or the critic saw no progress in it."""
+        failed = self.seen is not None and self.seen.error
+        return failed or (self.appraisal is not None and self.appraisal.delta <= 0)
+
     def is_open(self, how: Valuation) -> bool:
         """Whether the search can go on from here."""
-        stuck = how.progress_only and self.appraisal is not None and self.appraisal.delta <= 0
-        return self.reached and not stuck and not self.busy and (not self.dry or len(self.taken) < len(self.options))
+        over = (how.progress_only and self.brought_nothing) or (how.answer_ends and self.answered)
+        return self.reached and not over and not self.busy and (not self.dry or len(self.taken) < len(self.options))
+
+    def rate(self, how: Valuation) -> int:
+        """Its score: that of its parent, and the progress from there once the critic has told."""
+        above = self.parent.score if self.parent else how.root
+        return above if self.appraisal is None else how.score(above, self.appraisal.delta)
 
     def weigh(self, how: Valuation, *, backed: bool) -> int:
         """What it is worth, in thousandths: its value, and that of what lies below once there is an answer."""

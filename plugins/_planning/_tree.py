@@ -58,6 +58,16 @@ class SearchTree:
         strategy: the name of who searches.
         valuation: how nodes are valued.
 
+    Attributes:
+        moves: what was asked for, by id, in order.
+        told: what it came to, by id, in order.
+        pending: what was asked for and not told yet.
+        answers: the answers that were given, oldest first.
+        finished: the end; None as long as there is none.
+        frontier: the nodes that can be gone on from.
+        offered: numbers of the nodes whose newest options wait for one of them to be taken.
+        unjudged: numbers of the nodes that came to something and that nobody was asked to appraise.
+
     Example:
         >>> tree = SearchTree("Who designed the bridge?", "uniform")
         >>> [node.id for node in tree]
@@ -65,8 +75,8 @@ class SearchTree:
     """
 
     __slots__ = (
-        "_backed", "_by_number", "_keys", "answers", "finished", "frontier", "moves", "nodes", "pending", "question",
-        "strategy", "told", "valuation",
+        "_backed", "_by_number", "_keys", "answers", "finished", "frontier", "moves", "nodes", "offered", "pending",
+        "question", "strategy", "told", "unjudged", "valuation",
     )  # fmt: skip
 
     def __init__(self, question: str, strategy: str, valuation: Valuation | None = None) -> None:
@@ -81,6 +91,8 @@ class SearchTree:
         root = TreeNode(ROOT, 0, None, None, self.valuation.root)
         self.nodes: dict[str, TreeNode] = {ROOT: root}
         self.frontier = Frontier()
+        self.offered: set[int] = set()
+        self.unjudged: set[int] = set()
         self._by_number: list[TreeNode] = [root]
         self._keys: set[str] = set()
         self._backed = False
@@ -113,11 +125,18 @@ class SearchTree:
     # -- asking and telling -----------------------------------------------------------------------------------------
 
     def mark(self, moves: Iterable[Move]) -> list[Move]:
-        """Record that these moves are being carried out; those that are recorded already are left out."""
-        fresh = [move for move in moves if move.id not in self.moves]
-        for move in fresh:
-            self.moves[move.id] = move
-            self.pending[move.id] = move
+        """Record that these moves are being carried out; those that are recorded already are left out.
+
+        Raises:
+            LookupError: a move is for a node or an option that is not there; those before it are recorded.
+        """
+        fresh: list[Move] = []
+        for move in moves:
+            if move.id in self.moves:
+                continue
+            self._check(move)
+            fresh.append(move)
+            self.moves[move.id] = self.pending[move.id] = move
             self._begun(move)
             if move.kind == "finish":
                 self.tell(move.id, move.end)
@@ -149,6 +168,15 @@ class SearchTree:
         """Record that a move will not come back."""
         return self.tell(move, Lost(why))
 
+    def _check(self, move: Move) -> None:
+        at = self.nodes.get(move.parent if move.kind == "act" else move.node)
+        if at is None:
+            raise LookupError(f"move {move.id!r} is for node {move.node!r}: there is no such place in the tree")
+        if move.kind == "act" and not 0 <= move.option < len(at.options):
+            raise LookupError(
+                f"move {move.id!r} takes option {move.option!r} of node {at.id!r}: it has {len(at.options)}"
+            )
+
     # -- what follows -----------------------------------------------------------------------------------------------
 
     def _begun(self, move: Move) -> None:
@@ -157,6 +185,9 @@ class SearchTree:
             return
         node = self.nodes[move.node]
         node.rounds += move.kind == "propose"
+        node.asked += move.kind == "answer"
+        if move.kind == "appraise":
+            self.unjudged.discard(node.number)
         node.busy += move.kind in {"propose", "plan"}
         self._refresh(node)
 
@@ -165,9 +196,12 @@ class SearchTree:
         option = parent.options[move.option]
         node = TreeNode(move.node, len(self._by_number), parent, option, parent.score)
         parent.taken.add(move.option)
+        if move.option >= parent.newest:
+            self.offered.discard(parent.number)
         parent.children.append(node)
         self.nodes[node.id] = node
         self._by_number.append(node)
+        self._refresh(node)
         self._refresh(parent)
 
     def _apply(self, move: Move, result: Result) -> None:
@@ -178,14 +212,17 @@ class SearchTree:
                 self._offer(move, node, result)
             case Observation():
                 node.seen = result
+                if not result.error:
+                    self.unjudged.add(node.number)
             case Appraisal():
                 node.appraisal = result
-                node.score = self.valuation.score(node.parent.score if node.parent else node.score, result.delta)
+                self._rescore(node)
             case Plan():
                 node.plans.append(result)
             case Verdict():
                 node.verdicts.append(result)
             case Answer():
+                node.answered = node.answered or bool(result.text.strip())
                 self._answered(Given(node.id, result.text.strip(), move.id, result.confidence))
             case Finish():
                 self.finished = result
@@ -195,11 +232,16 @@ class SearchTree:
         self._refresh(node)
 
     def _offer(self, move: Move, node: TreeNode, offered: Options) -> None:
-        fresh = [option for option in offered.options if option.tool and not self.knows(option, node)]
-        fresh = list({option.key: option for option in reversed(fresh)}.values())[::-1]
-        node.options += fresh
+        fresh: dict[str, Option] = {}
+        for option in offered.options:
+            if option.tool and not self.knows(option, node):
+                fresh.setdefault(option.key, option)
+        if fresh:
+            node.newest = len(node.options)
+            node.options += fresh.values()
+            self.offered.add(node.number)
         if not self.valuation.independent:
-            self._keys.update(option.key for option in fresh)
+            self._keys.update(fresh)
         node.dry = not fresh
         for option in offered.options:
             if not option.tool:
@@ -212,21 +254,29 @@ class SearchTree:
         if not self._backed:
             self._backed = True  # the first answer: from now on a path is worth what lies below it, too
             for node in reversed(self._by_number):
-                self._refresh(node)
+                self._weigh(node)
+
+    def _rescore(self, node: TreeNode) -> None:
+        """Score a node anew, and what lies below it as far as that changes: critics tell in any order."""
+        below = [node]
+        while below:
+            at = below.pop()
+            before, at.score = at.score, at.rate(self.valuation)
+            if at.score != before:
+                self._refresh(at)
+                below += at.children
 
     def _refresh(self, node: TreeNode) -> None:
         """Weigh a node anew, and what lies above it as far as that changes."""
-        at = node
-        while True:
-            before = at.worth
-            at.worth = at.weigh(self.valuation, backed=self._backed)
-            self._place(at)
-            if at.parent is None or not at.count(before) or not self._backed:
-                return
+        at: TreeNode | None = node
+        while at is not None and self._weigh(at) and self._backed:
             at = at.parent
 
-    def _place(self, node: TreeNode) -> None:
+    def _weigh(self, node: TreeNode) -> bool:
+        """Weigh one node anew; False if that changes nothing for its parent."""
+        before, node.worth = node.worth, node.weigh(self.valuation, backed=self._backed)
         if node.is_open(self.valuation):
             self.frontier.put(node.number, node.worth)
         else:
             self.frontier.drop(node.number)
+        return node.count(before)

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from ._answers import told_answers
 from ._draft import Draft
 from ._node_of import Valuation
 
@@ -86,7 +87,7 @@ def ending(tree: SearchTree, draft: Draft, *, node: TreeNode | None = None) -> l
     if tree.pending or tree.finished:
         return []
     if tree.answers:
-        last = tree.answers[-1]
+        last = told_answers(tree.answers)[-1]
         draft.finish(last.text, last.node, why="answered, and nothing further to try")
     elif any(move.kind == "answer" for move in tree.moves.values()):
         draft.finish("", why="no answer came of what was found")

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from ._results import Verdict
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ._left import Left
     from ._moves import Mode
     from ._node_of import TreeNode
-    from ._results import Plan, Verdict
+    from ._results import Plan
     from ._tree import Given, SearchTree
 
 __all__ = ["Task", "ToolSpec", "View"]
@@ -74,7 +76,13 @@ class View:
     def path(self) -> tuple[TreeNode, ...]:
         """The steps to here, oldest first, since the last summary: a summary replaces what came before it."""
         steps = self.node.path()
-        summed = max((i for i, step in enumerate(steps) if step.verdicts), default=0)
+        summed = since = 0
+        for i, step in enumerate(steps):
+            since += i > 0
+            for _ in step.verdicts:
+                since += 1
+                if since > self.tree.valuation.keeps:
+                    summed, since = i, 0
         return tuple(step for step in steps[summed + 1 :] if step.reached)
 
     @cached_property
@@ -94,11 +102,11 @@ class View:
     def verdict(self) -> Verdict | None:
         """The verdict whose summary stands for what came before; None if there is none.
 
-        On the way to this node the newest one; at the root that of the last attempt.
+        The newest one on the way to this node; where there is none, that of the last attempt.
         """
-        if self.node.parent is None:
-            return next((step.verdicts[-1] for step in reversed(list(self.tree)) if step.verdicts), None)
-        return next((step.verdicts[-1] for step in reversed(self.node.path()) if step.verdicts), None)
+        on_the_way = next((step.verdicts[-1] for step in reversed(self.node.path()[1:]) if step.verdicts), None)
+        told = reversed(self.tree.told.values())
+        return on_the_way or next((result for result in told if isinstance(result, Verdict)), None)
 
     @property
     def answers(self) -> tuple[Given, ...]:

@@ -1,0 +1,159 @@
+"""One search, during one visit of its node: ask, think, tell, until tools have to act or the search is over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, final
+
+from budgetkit import BudgetExceeded
+
+from .._errors import in_graph
+from .._tracker import status
+from ._events import asked_event, told_event
+from ._left import Left
+from ._moves import Move
+from ._results import dump, load
+from ._thinking import think
+from ._view import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .._runs import Run
+    from .._ways import Way
+    from ._acts import Acts
+    from ._policy import Policy
+    from ._remember import Do, Remember
+    from ._results import Result
+    from ._strategy import Strategy
+    from ._till import Till
+    from ._tree import SearchTree
+    from ._view import Task
+
+__all__ = ["Search"]
+
+_ROUNDS: Final = 10_000
+"""Rounds of asking after which a search is taken to be stuck: a strategy of the user's own may never end."""
+
+
+@final
+@dataclass(slots=True)
+class Search:
+    """What a search needs while it runs."""
+
+    way: Way
+    run: Run
+    till: Till
+    acts: Acts
+    remember: Remember
+    tree: SearchTree
+    task: Task
+    strategy: Strategy
+    policy: Policy
+    parallel: int
+    tell: Callable[[Mapping[str, Any]], None]
+    _left: Left = field(default_factory=lambda: Left({}, {}))
+    _status: str = ""
+
+    async def go(self) -> BudgetExceeded | None:
+        """Go on until tools have to act, the search is over or stuck, or the budget does not pay for a thought."""
+        for _ in range(_ROUNDS):
+            if thoughts := self._thoughts():
+                if (refusal := await self._thought(thoughts)) is not None:
+                    return refusal
+            elif self.tree.finished or self.tree.pending or not await self._asked():
+                return None
+        raise RuntimeError(f"strategy {self.strategy.name!r} asked {_ROUNDS} times without an end")
+
+    def view(self, move: Move) -> View:
+        """What the policy sees for a move."""
+        return View(
+            self.task,
+            self.tree,
+            self.tree.nodes[move.node],
+            self._left,
+            move.mode,
+            self._status if self.strategy.tracker else "",
+            self.strategy.newest_only,
+        )
+
+    def conclude(self) -> str:
+        """The answer of a search that cannot go on: what the strategy says when nothing at all is left."""
+        for under_way in list(self.tree.pending):
+            self.tree.lose(under_way, "the budget ended")
+        broke = Left(dict.fromkeys(self._left.caps, 0) | {"tool_calls": 0}, self._left.caps)
+        while not self.tree.finished:
+            moves = self.tree.mark(self.strategy.ask(self.tree, broke, 1))
+            for move in moves:
+                self.tree.lose(move.id, "the budget ended")
+            if not moves:
+                break
+        said = self.tree.finished.answer if self.tree.finished else ""
+        return said or (self.tree.answers[-1].text if self.tree.answers else "")
+
+    # -- asking -----------------------------------------------------------------------------------------------------
+
+    def _thoughts(self) -> list[Move]:
+        """Thoughts under way: asked for, and not told yet."""
+        return [move for move in self.tree.pending.values() if move.kind != "act"]
+
+    async def _asked(self) -> bool:
+        """Ask what to do next; False for nothing. What was left at that moment is remembered: it decided."""
+        (step,) = await self.remember(self._ask)
+        if isinstance(step, BudgetExceeded):
+            raise in_graph(step)
+        self._left, self._status = Left(step["left"], step["caps"]), step["status"]
+        self.tree.mark(Move.from_json(move) for move in step["moves"])
+        for move, why in step["refused"].items():
+            self.tree.lose(move, why)
+        return bool(step["moves"])
+
+    async def _ask(self) -> dict[str, Any]:
+        states = await self.way.states(self.run.scope)
+        left = Left.of(states)
+        moves = [move for move in self.strategy.ask(self.tree, left, self.parallel) if move.id not in self.tree.moves]
+        refused: dict[str, str] = {}
+        for move in moves:
+            self.tell(asked_event(self.tree, move, left))
+            if move.kind == "act":
+                why = await self.acts.set_aside(move, self.tree.nodes[move.parent].options[move.option])
+                refused |= {move.id: why} if why else {}
+        return {
+            "moves": [move.to_json() for move in moves],
+            "refused": refused,
+            "left": dict(left.left),
+            "caps": dict(left.caps),
+            "status": status(states, self.run.scope.budget.levels),
+        }
+
+    # -- thinking ---------------------------------------------------------------------------------------------------
+
+    async def _thought(self, moves: list[Move]) -> BudgetExceeded | None:
+        """Think all of these; the first refusal, once all have come back."""
+        results = await self.remember(*map(self._thinker, moves))
+        refusals = [came for came in results if isinstance(came, BudgetExceeded)]
+        for move, came in zip(moves, results, strict=True):
+            if not isinstance(came, BudgetExceeded):
+                self.told(move, load(move.kind, came))
+        return refusals[0] if refusals else None
+
+    def told(self, move: Move, result: Result) -> None:
+        """Record what a move came to, and let whoever watches know."""
+        self.tree.tell(move.id, result)
+        self.tell(told_event(self.tree, move, result))
+
+    def _thinker(self, move: Move) -> Do:
+        async def do() -> dict[str, Any]:
+            return dump(move.kind, await self._paid(move))
+
+        return do
+
+    async def _paid(self, move: Move) -> Result:
+        """Think; an answer that what is left does not pay for may use what was kept for it."""
+        view = self.view(move)
+        try:
+            return await think(move, view, self.policy, self.till)
+        except BudgetExceeded as refusal:
+            if move.kind != "answer" or not self.run.owns(refusal):
+                raise
+            return await think(move, view, self.policy, self.till.from_reserve)
