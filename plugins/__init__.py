@@ -19,16 +19,18 @@ from ._leads import Lead, leads
 from ._metering import METER, BudgetMeter, metered
 from ._middleware import BudgetMiddleware, BudgetState
 from ._node import budgeted
-from ._planning._auto import Auto
+from ._planning._auto import Auto, settled
 from ._planning._bats import Bats
 from ._planning._bavt import Bavt
 from ._planning._bound import epsilon_of, expansions_needed
-from ._planning._chat_policy import ChatPolicy
+from ._planning._chat_policy import Caps, ChatPolicy
+from ._planning._draft import Draft
 from ._planning._draw import search_mermaid, search_text
-from ._planning._finalizer import Finalized, finalize
+from ._planning._finalizer import Finalized, FinalizerRule, finalize, refine
 from ._planning._left import Left
+from ._planning._log import read_tree, write_tree
 from ._planning._majority import BestOfN, Majority
-from ._planning._moves import Move
+from ._planning._moves import Mode, Move
 from ._planning._node_of import TreeNode, Valuation
 from ._planning._offline_policy import OfflinePolicy
 from ._planning._planner_node import PlannerNode
@@ -45,14 +47,17 @@ from ._planning._results import (
     Options,
     Plan,
     PlanStep,
+    Result,
     Verdict,
 )
 from ._planning._state import PlannerState, search_tree
 from ._planning._strategy import Strategy
+from ._planning._thinking import think
 from ._planning._tree import Given, SearchTree
 from ._planning._trees import RandomTree, UniformTree
 from ._planning._view import Task, ToolSpec, View
 from ._planning._voi import Voi
+from ._planning._voi_score import VoiCoefficients
 from ._same import normalise
 from ._search_tools import SearchTool, pick_search_tool
 from ._tool_gate import ToolGate
@@ -74,10 +79,13 @@ __all__ = [
     "BudgetMiddleware",
     "BudgetState",
     "BudgetToolNode",
+    "Caps",
     "Certificate",
     "ChatPolicy",
     "Constraint",
+    "Draft",
     "Finalized",
+    "FinalizerRule",
     "Finish",
     "Found",
     "Given",
@@ -87,6 +95,7 @@ __all__ = [
     "Left",
     "Lost",
     "Majority",
+    "Mode",
     "Move",
     "Observation",
     "OfflinePolicy",
@@ -101,6 +110,7 @@ __all__ = [
     "Policy",
     "RandomTree",
     "React",
+    "Result",
     "SearchTool",
     "SearchTree",
     "Sequential",
@@ -116,6 +126,7 @@ __all__ = [
     "Verdict",
     "View",
     "Voi",
+    "VoiCoefficients",
     "answer_kind",
     "best_sentences",
     "budgeted",
@@ -132,9 +143,14 @@ __all__ = [
     "normalise",
     "pick_search_tool",
     "read_passages",
+    "read_tree",
+    "refine",
     "search_mermaid",
     "search_text",
     "search_tree",
+    "settled",
+    "think",
     "tool_wrappers",
     "uncovered_terms",
+    "write_tree",
 ]

@@ -1,75 +1,28 @@
 """Which passages to keep for the answer: a small set that together has the question, not the five best one by one.
 
-A passage is worth its best sentence's share of the question, more if the question names it or a search ranked it
-first. Beside passages that are kept already it is worth what it adds: the words of the question that they leave open,
-and that one of them names it, the more so in a sentence that has much of the question. So a chain of pages that lead
-to each other is kept whole, though its last page may share no word with the question.
+A passage is worth its best sentence's share of the question, more if the question names it, if a search ranked it
+high, or if it is what a search for a name was after. Beside passages that are kept already it is worth what it adds:
+the words of the question that they leave open, and how they lead to it. One passage leads to another if it names it,
+or if it has the name that was searched for when the other was found; the more of the question the sentence with that
+name has, the stronger. So a chain of pages is kept whole, though its last page may share no word with the question.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
+from ._evidence import Evidence, share
 from ._found import Found
-from ._reading import Reading, phrase, read, roots
+from ._reading import phrase
 from ._words import Passage
 
-__all__ = ["Evidence", "keep", "progress", "share", "support"]
+__all__ = ["keep", "progress", "support"]
 
-_NAMED = 0.1  # for each word of a passage's name that stands in the question, up to three
-_NAME_WORDS = 3
-_RANKED = 0.3  # for a first rank, a half for a second, and so on
-_ASKED = 0.2  # the same again where the search was the question itself
-_LINKED = 0.3  # for being named in a kept passage; the share of the question that its sentence has comes on top
-_AGAIN = 2.0  # a second passage of one title comes after all first ones
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What was found for a question, each passage once.
-
-    Attributes:
-        question: the question as a phrase.
-        weights: the roots of the question, each by how few passages have it; they add up to 1.
-        readings: the passages in the order in which they were found, taken apart.
-        worth: how well each passage was ranked, from 0 to 1/2.
-    """
-
-    question: str
-    weights: Mapping[str, float]
-    readings: Mapping[Passage, Reading]
-    worth: Mapping[Passage, float]
-
-    @classmethod
-    def of(cls, question: str, found: Sequence[Found]) -> "Evidence":
-        """Gather what searches found."""
-        worth = dict[Passage, float]()
-        asked = phrase(question)
-        for result in found:
-            first = _RANKED + _ASKED * (phrase(result.query) == asked)
-            for rank, passage in enumerate(result.passages, start=1):
-                worth[passage] = max(worth.get(passage, 0.0), first / rank)
-        readings = {passage: read(passage) for passage in worth}
-        return cls(asked, _weights(roots(question), readings), readings, worth)
-
-    def names(self, reading: Reading) -> bool:
-        """Whether the question has the passage's name, word by word."""
-        return bool(reading.phrase) and f" {reading.phrase} " in f" {self.question} "
-
-    def score(self, passage: Passage) -> float:
-        """What a passage is worth by itself."""
-        reading = self.readings[passage]
-        named = _NAMED * min(_NAME_WORDS, len(reading.phrase.split())) if self.names(reading) else 0.0
-        best = max((share(self.weights, s.roots | reading.name) for s in reading.sentences), default=0.0)
-        return best + named + self.worth[passage]
-
-    def link(self, passage: Passage, other: Passage) -> float:
-        """What it is worth that one passage names another: 0 if it does not."""
-        reading, name = self.readings[passage], self.readings[other]
-        if not name.name <= reading.roots or not name.phrase or name.phrase == reading.phrase:
-            return 0.0
-        key = f" {name.phrase} "
-        return max((_LINKED + share(self.weights, s.roots) for s in reading.sentences if key in s.words), default=0.0)
+_ASKED_FOR = 0.15  # for each word of the name, if the question has the name
+_NAME_WORDS = 3  # so many words of a name count
+_RANKED = 0.4  # for a first rank, half of it for a second, and so on
+_SOUGHT = 0.3  # for being what a search for a name was after
+_NAMED = 0.3  # for being named in a kept passage, beside what the sentence has of the question
+_SHARED = 0.3  # of what the sentence has, for sharing the name that was searched for
+_AGAIN = 2.0  # more than all else: a second passage of one title comes after all first ones
 
 
 def keep(question: str, found: Sequence[Found], k: int = 5) -> list[Passage]:
@@ -84,25 +37,63 @@ def keep(question: str, found: Sequence[Found], k: int = 5) -> list[Passage]:
         The passages, best first; one of each title as long as there are others.
     """
     evidence = Evidence.of(question, found)
-    left = {passage: evidence.score(passage) for passage in evidence.readings}
-    linked = dict.fromkeys(left, 0.0)
+    return _chosen(evidence, k)
+
+
+def _chosen(evidence: Evidence, k: int) -> list[Passage]:
+    """Take the best passage again and again, each in the light of those taken."""
+    left = _alone(evidence)
+    led = dict.fromkeys(left, 0.0)
     kept = list[Passage]()
-    have = frozenset[str]()
+    open_weights = dict(evidence.weights)
     while left and len(kept) < k:
-        weights = {term: weight for term, weight in evidence.weights.items() if term not in have}
-        best = max(left, key=lambda p: left[p] + linked[p] + share(weights, evidence.readings[p].roots))
+        best = max(left, key=lambda p: left[p] + led[p] + share(open_weights, evidence.readings[p].roots))
         del left[best]
         kept.append(best)
-        have |= evidence.readings[best].roots
+        for term in evidence.readings[best].roots & open_weights.keys():
+            del open_weights[term]
+        for passage, gain in _led_to(evidence, best, left):
+            led[passage] = max(led[passage], gain)
         for passage in left:
-            linked[passage] = max(linked[passage], evidence.link(best, passage))
             left[passage] -= _AGAIN * (passage.title == best.title)
     return kept
 
 
-def share(weights: Mapping[str, float], terms: frozenset[str]) -> float:
-    """The weight of the question that some roots have."""
-    return sum(weight for term, weight in weights.items() if term in terms)
+def _alone(evidence: Evidence) -> dict[Passage, float]:
+    """What each passage is worth by itself."""
+    sought = {p for name, passages in evidence.sought for p in passages if evidence.readings[p].phrase == name}
+    return {p: _worth(evidence, p) + _SOUGHT * (p in sought) for p in evidence.readings}
+
+
+def _worth(evidence: Evidence, passage: Passage) -> float:
+    reading = evidence.readings[passage]
+    best = max((evidence.has(sentence.roots | reading.name) for sentence in reading.sentences), default=0.0)
+    words = min(_NAME_WORDS, len(reading.phrase.split())) if evidence.asks_for(passage) else 0
+    return best + _RANKED * evidence.ranked[passage] + _ASKED_FOR * words
+
+
+def _led_to(evidence: Evidence, start: Passage, left: dict[Passage, float]) -> Iterator[tuple[Passage, float]]:
+    """Where a passage leads, and how strongly."""
+    reading = evidence.readings[start]
+    for passage in left:
+        there = evidence.readings[passage]
+        if there.name <= reading.roots and there.phrase != reading.phrase:
+            strength = _strength(evidence, start, there.phrase)
+            if strength is not None:
+                yield passage, _NAMED + strength
+    for name, passages in evidence.sought:
+        strength = _strength(evidence, start, name)
+        if strength is not None:
+            for passage in passages:
+                if passage in left and f" {name} " in evidence.readings[passage].words:
+                    yield passage, _SHARED * strength
+
+
+def _strength(evidence: Evidence, passage: Passage, name: str) -> float | None:
+    """The most of the question that a sentence with a name has; None if there is no such sentence."""
+    key = f" {name} "
+    sentences = evidence.readings[passage].sentences if name else ()
+    return max((evidence.has(sentence.roots) for sentence in sentences if key in sentence.words), default=None)
 
 
 def progress(question: str, before: Sequence[Found], new: Found) -> int:
@@ -115,26 +106,18 @@ def progress(question: str, before: Sequence[Found], new: Found) -> int:
     if any(phrase(result.query) == phrase(new.query) for result in before):
         return -2
     known = {passage for result in before for passage in result.passages}
-    fresh = [passage for passage in keep(question, [*before, new]) if passage not in known]
+    evidence = Evidence.of(question, [*before, new])
+    fresh = [passage for passage in _chosen(evidence, 5) if passage not in known]
     if not fresh:
         return 0
-    evidence = Evidence.of(question, [*before, new])
     have = frozenset[str]().union(*(evidence.readings[passage].roots for passage in known))
-    gained = share(evidence.weights, frozenset().union(*(evidence.readings[p].roots for p in fresh)) - have)
-    led = max((evidence.link(old, p) for old in known for p in fresh), default=0.0)
-    return min(4, 1 + round(4 * gained) + (led > 0) + any(evidence.names(evidence.readings[p]) for p in fresh))
+    gained = evidence.has(frozenset().union(*(evidence.readings[p].roots for p in fresh)) - have)
+    led = any(True for old in known for _ in _led_to(evidence, old, dict.fromkeys(fresh, 0.0)))
+    return min(4, 1 + round(4 * gained) + led + any(evidence.asks_for(p) for p in fresh))
 
 
 def support(question: str, found: Sequence[Found]) -> float:
-    """How far the kept passages together hold the question, from 0 to 1."""
+    """How far the kept passages together have the question, from 0 to 1."""
     evidence = Evidence.of(question, found)
-    kept = keep(question, found)
-    return share(evidence.weights, frozenset[str]().union(*(evidence.readings[p].roots for p in kept)))
-
-
-def _weights(asked: frozenset[str], readings: Mapping[Passage, Reading]) -> dict[str, float]:
-    """The fewer passages have a word, the more it says."""
-    found = Counter(term for reading in readings.values() for term in reading.roots & asked)
-    plain = {term: 1 / (1 + found[term]) ** 0.5 for term in sorted(asked)}
-    total = sum(plain.values())
-    return {term: weight / total for term, weight in plain.items()}
+    kept = _chosen(evidence, 5)
+    return evidence.has(frozenset[str]().union(*(evidence.readings[p].roots for p in kept)))

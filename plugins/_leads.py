@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from ._found import Found
-from ._keeping import Evidence, share
+from ._evidence import Evidence
 from ._reading import Mention, mentions, phrase, read, roots
 from ._words import Passage, content_terms, is_about, is_origin, question_names, split_words
 
@@ -20,7 +20,7 @@ _NAMED = 0.4  # the name stands in a passage that the question names
 _PASSAGE = 0.2  # the share of the question that the passage has
 _SENTENCE = 0.5  # the share that the sentence has, over the passage's name
 _NEAR = 0.3  # the share that stands right beside the name
-_RANK = 0.3  # how well the passage was ranked
+_RANK = 0.1  # how well the passage was ranked
 _TITLE = 0.2  # a page is known to be called like it
 _LONG = 0.1  # more than one word: rarely something general
 
@@ -86,7 +86,7 @@ def _links(question: str, evidence: Evidence, found: Sequence[Found], names: Col
         worth = _worth(passage, evidence)
         lacks = _in_question(question, asked - reading.roots)
         for sentence, found_here in zip(reading.sentences, mentions(passage, names), strict=True):
-            here = worth + _SENTENCE * share(evidence.weights, sentence.roots - reading.name)
+            here = worth + _SENTENCE * evidence.has(sentence.roots - reading.name)
             for mention in found_here:
                 if mention.phrase not in known and not mention.roots <= asked:
                     gain = min(1.0, here + _promise(mention, evidence))
@@ -105,13 +105,13 @@ def _first_places(found: Sequence[Found]) -> dict[Passage, int]:
 def _worth(passage: Passage, evidence: Evidence) -> float:
     """What a name gains from the passage that it stands in."""
     reading = evidence.readings[passage]
-    named = _NAMED * evidence.names(reading)
-    return named + _PASSAGE * share(evidence.weights, reading.roots) + _RANK * evidence.worth[passage]
+    named = _NAMED * evidence.asks_for(passage)
+    return named + _PASSAGE * evidence.has(reading.roots) + _RANK * evidence.ranked[passage]
 
 
 def _promise(mention: Mention, evidence: Evidence) -> float:
     """What a name gains from how it is written and what stands beside it."""
-    near = share(evidence.weights, mention.near)
+    near = evidence.has(mention.near)
     return _NEAR * near + _TITLE * mention.is_title + _LONG * (" " in mention.phrase)
 
 

@@ -52,11 +52,12 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A passage: its name as a phrase and as roots, the roots of all its words, its sentences."""
+    """A passage: its name as a phrase and as roots, its text as plain words between two spaces, and its sentences."""
 
     phrase: str
     name: frozenset[str]
     roots: frozenset[str]
+    words: str
     sentences: tuple[Sentence, ...]
 
 
@@ -75,7 +76,8 @@ def read(passage: Passage) -> Reading:
     """Take a passage apart."""
     sentences = tuple(Sentence(text, roots(text), f" {phrase(text)} ") for text in passage.sentences)
     everything = roots(passage.title).union(*(sentence.roots for sentence in sentences))
-    return Reading(phrase(passage.name), roots(passage.name), everything, sentences)
+    words = "".join(sentence.words for sentence in sentences)
+    return Reading(phrase(passage.name), roots(passage.name), everything, words, sentences)
 
 
 def mentions(passage: Passage, names: Collection[str] = ()) -> tuple[tuple[Mention, ...], ...]:

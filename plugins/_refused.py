@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from budgetkit import AccountState
 
-__all__ = ["refuse", "still_barred", "unanswered", "used_up", "with_answers"]
+__all__ = ["refuse", "refused_rounds", "still_barred", "unanswered", "used_up", "with_answers"]
 
 
 def refuse(refusal: BudgetExceeded, call: ToolCall, asked: Spend) -> ToolMessage:
@@ -51,7 +51,7 @@ def used_up(own: AccountState, tools: Sequence[str]) -> BudgetExceeded | None:
 
 def still_barred(own: AccountState, messages: Sequence[BaseMessage], rounds: int) -> BudgetExceeded | None:
     """The refusal of the last ``rounds`` rounds of tool calls, if they were refused whole and would be again."""
-    refused = list(_refused_rounds(messages))
+    refused = list(refused_rounds(messages))
     if len(refused) < rounds:
         return None
     for name, units in (mark for answer in refused[0] if (mark := _mark(answer))):
@@ -75,7 +75,7 @@ def _mark(message: BaseMessage) -> tuple[str, int] | None:
             return None
 
 
-def _refused_rounds(messages: Sequence[BaseMessage]) -> Iterator[list[BaseMessage]]:
+def refused_rounds(messages: Sequence[BaseMessage]) -> Iterator[list[BaseMessage]]:
     """The last rounds of tool calls that were refused whole, the newest first."""
     end = len(messages)
     while end:

@@ -25,9 +25,17 @@ if TYPE_CHECKING:
     from ._servers_postgres import PostgresServer
     from ._servers_process import ServerError
     from ._servers_redis import RedisServer
+    from ._strategies import STRATEGY_PROPERTIES, StrategyFinding, StrategyReport, check_strategy
+    from ._strategies_broken import BROKEN_POLICIES
+    from ._strategies_play import Play, play
+    from ._strategies_policy import Asked, ScriptedPolicy
+    from ._strategies_property import StrategyProperty
 
 __all__ = [
+    "BROKEN_POLICIES",
     "LEDGER_PROPERTIES",
+    "STRATEGY_PROPERTIES",
+    "Asked",
     "AsyncTwins",
     "LedgerFinding",
     "LedgerHome",
@@ -36,22 +44,29 @@ __all__ = [
     "ManualClock",
     "MemoryHome",
     "MockOpenAIServer",
+    "Play",
     "PostgresServer",
     "RedisServer",
     "ScriptExhaustedError",
     "ScriptedCall",
     "ScriptedChatModel",
+    "ScriptedPolicy",
     "ScriptedRequest",
     "Server",
     "ServerError",
+    "StrategyFinding",
+    "StrategyProperty",
+    "StrategyReport",
     "Turn",
     "assert_spent",
     "call",
     "check_ledger",
     "check_machine",
     "check_property",
+    "check_strategy",
     "home_at",
     "ledger_machine",
+    "play",
     "postgres_server",
     "redis_server",
 ]
@@ -65,6 +80,11 @@ _LATE: Final = {
     "_script": {"ScriptExhaustedError", "ScriptedCall", "ScriptedRequest", "Turn", "call"},
     "_scripted": {"ScriptedChatModel"},
     "_servers": {"PostgresServer", "RedisServer", "Server", "ServerError", "postgres_server", "redis_server"},
+    "_strategies": {"STRATEGY_PROPERTIES", "StrategyFinding", "StrategyReport", "check_strategy"},
+    "_strategies_broken": {"BROKEN_POLICIES"},
+    "_strategies_play": {"Play", "play"},
+    "_strategies_policy": {"Asked", "ScriptedPolicy"},
+    "_strategies_property": {"StrategyProperty"},
 }
 """What is loaded on first use: it needs LangChain, Hypothesis, or a system that has Unix sockets."""
 

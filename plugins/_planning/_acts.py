@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, final
 
 from langchain_core.messages.tool import ToolCall
 
-from budgetkit import BudgetExceeded
+from budgetkit import BudgetExceeded, Reservation
 
 from .._tool_gate import PLANNED
 from ._conversation import observation_of, was_refused
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from langchain_core.messages import ToolMessage
-
-    from budgetkit import Spend
 
     from .._runs import Run
     from .._tariff import Tariff
@@ -32,9 +30,9 @@ __all__ = ["Acts", "call_id"]
 _NO_RESULT: Final = "the graph gave no result of this call"
 
 
-def call_id(search: str, move: str) -> str:
-    """The id of a move's tool call: the same whenever it is asked for, and no other search's."""
-    return PLANNED + sha256(f"{search}/{move}".encode()).hexdigest()[:24]
+def call_id(search: str, move: str, visit: str = "") -> str:
+    """The id of a move's tool call: the same when its visit is entered anew, and no other search's or visit's."""
+    return PLANNED + sha256(f"{search}/{move}/{visit}".encode()).hexdigest()[:24]
 
 
 @final
@@ -48,18 +46,29 @@ class Acts:
         way: sync or async.
         run: who pays.
         search: the search's name.
+        visit: the visit's name: from an older checkpoint it is another one, and its calls are paid for anew.
         tariff: what the tools cost.
+        known: the ids of calls that earlier visits asked for, by move.
     """
 
-    def __init__(self, way: Way, run: Run, search: str, tariff: Tariff) -> None:
+    def __init__(
+        self, way: Way, run: Run, search: str, visit: str, tariff: Tariff, known: Mapping[str, str] | None = None
+    ) -> None:
         self._way = way
         self._run = run
         self._search = search
+        self._visit = visit
         self._tariff = tariff
+        self._known = known or {}
+        self._aside: dict[str, Reservation] = {}
+
+    def ids(self, tree: SearchTree) -> dict[str, str]:
+        """The ids of the calls under way, by move."""
+        return {move.id: self._id(move) for move in _under_way(tree)}
 
     def call(self, move: Move, option: Option) -> ToolCall:
         """The tool call that the graph is asked to make."""
-        return ToolCall(name=option.tool, args=dict(option.args), id=call_id(self._search, move.id), type="tool_call")
+        return ToolCall(name=option.tool, args=dict(option.args), id=self._id(move), type="tool_call")
 
     async def set_aside(self, move: Move, option: Option) -> str:
         """Reserve a call; nobody's clock runs for it until a tool works on it. Says why if it is not paid for.
@@ -67,17 +76,29 @@ class Acts:
         Raises:
             BudgetExceeded: of a budget further out.
         """
-        asked, ledger = self._price(option), self._run.scope.ledger
+        ledger, wanted = self._run.scope.ledger, self._held(move, option)
+        self._aside[wanted.id] = wanted  # also if this is cancelled before the ledger answers
         try:
-            held = await self._way.reserve(
-                ledger, self._run.scope.account, asked, id=call_id(self._search, move.id), label=f"tool:{option.tool}"
-            )
+            held = await self._way.reserve(ledger, wanted.account, wanted.asked, id=wanted.id, label=wanted.label)
         except BudgetExceeded as refusal:
             if not self._run.owns(refusal):
                 raise
             return str(refusal)
+        self._aside[wanted.id] = held
         await self._way.pause(ledger, held)
         return ""
+
+    async def give_back(self, tree: SearchTree) -> None:
+        """Release the calls under way: the graph has not seen them, and will not."""
+        for move in _under_way(tree):
+            if (option := tree.nodes[move.node].made) is not None:
+                held = self._aside.get(self._id(move)) or self._held(move, option)
+                await self._way.release(self._run.scope.ledger, held)
+
+    async def let_go(self) -> None:
+        """Release whatever this visit set aside: it broke off, and nothing is kept to go on from."""
+        for held in self._aside.values():
+            await self._way.release(self._run.scope.ledger, held)
 
     async def collect(self, tree: SearchTree, results: Mapping[str, ToolMessage]) -> dict[str, Result]:
         """What the calls under way came to, each booked.
@@ -86,8 +107,8 @@ class Acts:
         was surely not made.
         """
         told: dict[str, Result] = {}
-        for move in [move for move in tree.pending.values() if move.kind == "act"]:
-            message = results.get(call_id(self._search, move.id))
+        for move in _under_way(tree):
+            message = results.get(self._id(move))
             told[move.id] = Lost(_NO_RESULT) if message is None else observation_of(message)
             option = tree.nodes[move.node].made
             if option is not None:
@@ -95,11 +116,20 @@ class Acts:
         return told
 
     async def _book(self, move: Move, option: Option, *, refused: bool) -> None:
-        ledger, account, name = self._run.scope.ledger, self._run.scope.account, call_id(self._search, move.id)
+        ledger, held = self._run.scope.ledger, self._held(move, option)
         if refused:
-            await self._way.release(ledger, await self._way.reserve(ledger, account, self._price(option), id=name))
+            await self._way.release(ledger, held)
         else:
-            await self._way.charge(ledger, account, self._price(option), id=name, label=f"tool:{option.tool}")
+            await self._way.charge(ledger, held.account, held.asked, id=held.id, label=held.label)
 
-    def _price(self, option: Option) -> Spend:
-        return self._tariff.of(option.tool, option.args)
+    def _held(self, move: Move, option: Option) -> Reservation:
+        """What is set aside for a call, as the ledger finds it by its name."""
+        asked = self._tariff.of(option.tool, option.args)
+        return Reservation(self._id(move), self._run.scope.account, f"tool:{option.tool}", asked)
+
+    def _id(self, move: Move) -> str:
+        return self._known.get(move.id) or call_id(self._search, move.id, self._visit)
+
+
+def _under_way(tree: SearchTree) -> list[Move]:
+    return [move for move in tree.pending.values() if move.kind == "act"]

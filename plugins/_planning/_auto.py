@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from ._bats import Bats
 from ._bavt import Bavt
@@ -45,10 +45,10 @@ class Auto:
 
     choices: tuple[tuple[int | None, Strategy], ...] = field(default_factory=_by_size)
     per_call: Mapping[str, int] = field(default_factory=_needs)
-    name: ClassVar[str] = "auto"
-    valuation: ClassVar[Valuation] = Valuation()
-    tracker: ClassVar[bool] = False
-    newest_only: ClassVar[bool] = False
+    name: str = field(default="auto", init=False)
+    valuation: Valuation = field(default=Valuation(), init=False)
+    tracker: bool = field(default=False, init=False)
+    newest_only: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Refuse a table that leaves a budget out."""

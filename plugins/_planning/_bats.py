@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ._answers import is_none
 from ._candidates import select
@@ -60,7 +60,7 @@ class Bats:
     iterations: int = 200
     tracker: bool = True
     newest_only: bool = True
-    name: ClassVar[str] = "bats"
+    name: str = field(default="bats", init=False)
 
     def __post_init__(self) -> None:
         """Refuse guards that let nothing through."""
@@ -90,8 +90,8 @@ class Bats:
             self._proposed(tree, draft, last)
         elif last.kind == "verify":
             self._verified(tree, left, draft, last)
-        elif last.kind == "plan":
-            self._step(tree, draft, tree.root, last.why, mode="widen" if tree.root.rounds else "deepen")
+        elif last.kind == "plan" and self._may_go_on(tree, draft):
+            draft.propose(tree.root, mode="widen" if tree.root.rounds else "deepen", why=last.why)
         elif last.kind == "act":
             self._went(tree, draft, tree.nodes[last.node])
         return draft.moves or _collect(tree, draft)
@@ -137,7 +137,7 @@ class Bats:
         """The verdict, or a pivot where it cannot be followed."""
         if not isinstance(told, Verdict):
             return "pivot", "the verifier said nothing"
-        empty = next((name for name, units in left.items() if units <= 0), None)
+        empty = next((name for name, units in left.items() if units <= 0 < left.caps.get(name, 1)), None)
         if told.decision == "continue" and empty is not None:
             return "pivot", f"to be continued, but {empty} is exhausted"
         if told.decision == "continue" and len(node.verdicts) >= self.patience:

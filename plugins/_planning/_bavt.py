@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
-from ._answers import same_answer, told_answers
+from ._answers import is_none, same_answer
 from ._draft import Draft
 from ._node_of import Valuation
 from ._select import exponent, pick
@@ -36,11 +36,13 @@ class Bavt:
     the step came. A value of ``tau`` is answered from; a step that brought nothing is not gone on from, and its parent
     tries something different when it is drawn again (widen); any other step can be drawn itself (deepen).
 
-    No source has more than a description of the paper; what that leaves open is marked as design.
+    No source has more than a description of the paper; what that leaves open is marked as design. How many expansions
+    a budget has to pay for: `expansions_needed`.
 
     Attributes:
         tau: the value from which a node is answered (reported: 0.8).
-        eta: the share of the tokens below which nothing is expanded any more (reported: 0.2).
+        eta: the share of the tokens below which nothing is expanded any more (reported: 0.2). What the budget itself
+            keeps for the answer comes on top.
         alpha_cap: the largest exponent (design; PrimeScientist, arXiv 2609.17846, uses the same).
         root: the root's score, 1 to 10 (design; see `Valuation`).
         blend: the children's share in a node's worth once there is an answer (design; see `Valuation`).
@@ -69,9 +71,9 @@ class Bavt:
     progress_only: bool = True
     stop_at_first: bool = False
     seed: int = 0
-    name: ClassVar[str] = "bavt"
-    tracker: ClassVar[bool] = False
-    newest_only: ClassVar[bool] = False
+    name: str = field(default="bavt", init=False)
+    tracker: bool = field(default=False, init=False)
+    newest_only: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Refuse what is no search."""
@@ -106,7 +108,7 @@ class Bavt:
     def _is_short(self, tree: SearchTree, left: Left) -> bool:
         """Whether nothing is thought of any more, but an answer if there is none yet."""
         endless = left.tools is None and not any(name in left for name in _TOKENS)
-        return left.token_ratio < self.eta or (bool(tree.answers) and (self.stop_at_first or endless))
+        return left.token_ratio < self.eta or ((self.stop_at_first or endless) and bool(_said(tree)))
 
     def _go_on(self, tree: SearchTree, left: Left, draft: Draft) -> None:
         if self.plans and left.can_act() and f"plan:{tree.root.id}:0" not in tree.moves:
@@ -154,16 +156,22 @@ class Bavt:
     def _end(self, tree: SearchTree, draft: Draft) -> list[Move]:
         if tree.pending or tree.finished:
             return []
-        answers = told_answers(tree.answers)
+        answers = _said(tree)
         if answers:
             best = _best(tree, answers)
             why = f"worth {tree.nodes[best.node].worth / _THOUSANDTHS}, the most of {len(answers)} answers"
             draft.finish(best.text, best.node, why=why)
         elif next((move.kind for move in reversed(tree.moves.values())), "") == "answer":
-            draft.finish("", why="no answer came of what was found")
+            last = tree.answers[-1].text if tree.answers else ""
+            draft.finish(last, why="no answer came of what was found")
         else:
             draft.answer(_last_resort(tree), why="nothing further to try, or too little left: the best that there is")
         return draft.moves
+
+
+def _said(tree: SearchTree) -> list[Given]:
+    """The answers that tell something."""
+    return [given for given in tree.answers if not is_none(given.text)]
 
 
 def _take(draft: Draft, node: TreeNode, why: str) -> bool:
@@ -180,8 +188,10 @@ def _mode(node: TreeNode) -> Mode:
 def _told(node: TreeNode, why: str) -> str:
     if not node.children:
         return f"deepen: {why}"
-    brought = "brought nothing" if node.children[-1].brought_nothing else "is gone on from as well"
-    return f"widen: the newest step from here {brought}; {why}"
+    tried = (
+        "the newest step from here brought nothing" if node.children[-1].brought_nothing else "another way from here"
+    )
+    return f"widen: {tried}; {why}"
 
 
 def _held(tree: SearchTree, draft: Draft) -> list[TreeNode]:

@@ -34,9 +34,7 @@ def expansions_needed(steps: int, p_min: float, epsilon: float) -> int:
     """
     _check(steps, p_min)
     if not 0 < epsilon < 1:
-        raise ValueError(
-            f"epsilon={epsilon!r} is no risk that can be bought off: use a number between 0 and 1, say 0.05"
-        )
+        raise ValueError(f"epsilon={epsilon!r} is no risk that can be bought off: use more than 0 and less than 1")
     return ceil(_sum(steps, -log(epsilon)) / p_min)
 
 

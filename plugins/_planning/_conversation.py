@@ -25,29 +25,24 @@ _MOST_BACKGROUND: Final = 2_000
 
 
 def read_messages(state: Mapping[str, Any], key: str) -> list[BaseMessage]:
-    """The messages of a graph's state.
-
-    Raises:
-        ValueError: there is no question in them.
-    """
-    messages = convert_to_messages(state.get(key) or [])
-    if not any(isinstance(message, HumanMessage) for message in messages):
-        raise ValueError(f"{key!r} holds no message of a person, so there is no question to search for")
-    return messages
+    """The messages of a graph's state."""
+    return convert_to_messages(state.get(key) or [])
 
 
 def asked_at(messages: Sequence[BaseMessage]) -> str:
-    """What tells this question from another one on the same thread: the same as long as it stands last."""
-    people = [message for message in messages if isinstance(message, HumanMessage)]
-    last = people[-1]
-    return last.id or sha256(f"{len(people)}:{last.text}".encode()).hexdigest()[:16]
+    """What tells this question from another one on the same thread: the same as long as it stands last.
+
+    Empty if nobody asks anything: the graph may have cut off its history.
+    """
+    last = next((message for message in reversed(messages) if isinstance(message, HumanMessage)), None)
+    return "" if last is None else last.id or sha256(last.text.encode()).hexdigest()[:16]
 
 
-def task_of(messages: Sequence[BaseMessage], tools: tuple[ToolSpec, ...]) -> Task:
-    """The last question, and what was said before it."""
-    at = max(i for i, message in enumerate(messages) if isinstance(message, HumanMessage))
+def task_of(messages: Sequence[BaseMessage], tools: tuple[ToolSpec, ...], question: str = "") -> Task:
+    """The last question, and what was said before it; ``question`` if it is not there any more."""
+    at = max((i for i, message in enumerate(messages) if isinstance(message, HumanMessage)), default=0)
     said = "\n".join(filter(None, map(_said, messages[:at])))
-    return Task(messages[at].text, said[-_MOST_BACKGROUND:], tools)
+    return Task(messages[at].text if asked_at(messages) else question, said[-_MOST_BACKGROUND:], tools)
 
 
 def spec_of(tool: Any) -> ToolSpec:

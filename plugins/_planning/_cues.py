@@ -19,6 +19,8 @@ __all__ = ["Cues", "cues", "open_hops"]
 
 _MOST: Final = 4
 """Facts that the longest chains take (MuSiQue, arXiv 2108.00573)."""
+_READ: Final = 500
+"""Characters that are read: a longer text is a task rather than a question."""
 _LONG: Final = 14
 """Words that a question about one fact rarely has more of."""
 _BOTH: Final = re.compile(r"\b(?:both|same|share|in common|than)\b|\band\b.*,? (?:are|were)\b", re.IGNORECASE)
@@ -26,18 +28,15 @@ _FIRST: Final = re.compile(r"\b(?:first|older|oldest|earlier|earliest|elder)\b",
 _LAST: Final = re.compile(r"\b(?:younger|youngest|later|latest|newer|newest)\b", re.IGNORECASE)
 _EITHER: Final = re.compile(r"\b(?:or|out of)\b")
 _ATTRIBUTE: Final = "birth|death|burial|origin|citizenship|residence|establishment|years|mountains"
+_OPENING: Final = re.compile(r"^(?:in|on|at|to|from|of|for|by|with) (?=which|what|whom)", re.IGNORECASE)
 _LINKS: Final = (
     re.compile(rf"\b(?!name\b)[a-z]+ of (?!(?:{_ATTRIBUTE})\b)"),  # the director of
     re.compile(r"\w(?:[\u2019']s|s[\u2019]) +[a-z]"),  # Alpha's father
     re.compile(r"(?<=[a-z\d,] )(?:who|whom|whose|that|where|(?:in )?which)\b(?= [^?])"),  # the city where
     re.compile(r"\b(?:largest|longest|highest|tallest|oldest|biggest|(?:most|second|third) [a-z]+)\b"),
 )
-_PREDICATE: Final = re.compile(
-    r"^(?:when|where|how|why|in|on|at|from|to|what [a-z]+|which [a-z]+)\b.*?"
-    r"\b(?:was|were|did|does|is|are|has)\b.*\b[a-z]+\)?\?*$",
-    re.IGNORECASE,
-)
-"""Something further is asked of what the links lead to: when was it founded."""
+_ASKS: Final = re.compile(r"(?:when|where|how|why|in|on|at|from|to|(?:what|which) [a-z]+)\b", re.IGNORECASE)
+_AUXILIARY: Final = re.compile(r"\b(?:was|were|did|does|is|are|has)\b.*\w\)?\?*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,7 @@ class Cues:
 
 def cues(question: str) -> Cues:
     """Read the cues of a question in English."""
+    question = question[:_READ]
     comparison = _compares(question)
     chain = _chain(question)
     ambiguous = bool(_FIRST.search(question) and _LAST.search(question))
@@ -82,7 +82,9 @@ def _compares(question: str) -> bool:
 
 
 def _chain(question: str) -> int:
-    """Links from fact to fact, and what is asked at the end."""
-    links = sum(len(pattern.findall(question)) for pattern in _LINKS)
-    further = bool(_PREDICATE.search(question)) + (len(question.split()) > _LONG)
-    return max(1, min(_MOST, links + further))
+    """Links from fact to fact, and what is asked of the one that they lead to: when was it founded."""
+    rest = _OPENING.sub("", question)
+    links = sum(len(pattern.findall(rest)) for pattern in _LINKS)
+    asks = _ASKS.match(question)
+    further = bool(asks and _AUXILIARY.search(question, asks.end()))
+    return max(1, min(_MOST, links + further + (len(question.split()) > _LONG)))

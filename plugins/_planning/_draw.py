@@ -47,8 +47,8 @@ def search_mermaid(tree: SearchTree) -> str:
         if node.parent is not None:
             arrow = "==>" if node.id in chosen else "-->"
             lines.append(f"  {_name(node.parent)} {arrow} {_name(node)}")
-    if tree.finished and tree.finished.answer:
-        lines += [f'  answer(["{_safe(_short(tree.finished.answer))}"])', f"  {_name(tree.nodes[answered])} ==> answer"]
+    if said := _said(tree):
+        lines += [f'  answer(["{_safe(_short(said))}"])', f"  {_name(tree.nodes[answered])} ==> answer"]
     return "\n".join(lines)
 
 
@@ -67,11 +67,15 @@ def _below(node: TreeNode, stem: str) -> list[tuple[TreeNode, str, str]]:
 
 
 def _end(tree: SearchTree) -> list[str]:
-    return [f"answer: {_line(tree.finished.answer)}"] if tree.finished and tree.finished.answer else []
+    return [f"answer: {said}"] if (said := _said(tree)) else []
+
+
+def _said(tree: SearchTree) -> str:
+    return _line(tree.finished.answer) if tree.finished else ""
 
 
 def _label(tree: SearchTree, node: TreeNode) -> str:
-    return _short(query_of(node.made) if node.made else tree.question)
+    return _short(query_of(node.made)) or _short(node.made.tool) if node.made else _short(tree.question)
 
 
 def _numbers(node: TreeNode) -> str:

@@ -19,8 +19,12 @@ _MOST: Final = 200
 
 
 def asked_event(tree: SearchTree, move: Move, left: Left) -> dict[str, Any]:
-    """A move is about to be made: which node, what it is worth, and why."""
-    node = tree.nodes.get(move.node)
+    """A move is about to be made: which node, what it is worth, and why.
+
+    A call makes a node: its value is that of the node which it goes on from.
+    """
+    node = tree.nodes[move.parent if move.kind == "act" else move.node]
+    made = node.options[move.option] if move.kind == "act" else node.made
     return {
         "type": _TYPE,
         "event": "asked",
@@ -29,9 +33,9 @@ def asked_event(tree: SearchTree, move: Move, left: Left) -> dict[str, Any]:
         "kind": move.kind,
         "node": move.node,
         "mode": move.mode,
-        "value": node.value if node else None,
-        "worth": node.worth / 1000 if node else None,
-        "action": node.made.key if node and node.made else None,
+        "value": node.value,
+        "worth": node.worth / 1000,
+        "action": made.key if made else None,
         "why": move.why,
         "left": dict(left.left),
     }

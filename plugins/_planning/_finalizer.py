@@ -22,6 +22,8 @@ __all__ = ["Finalized", "FinalizerRule", "finalize", "refine"]
 
 Case = Literal["polarity", "binary", "typed", "completion"]
 
+_DIGITS: Final = 9
+"""So that a sum of decimals is compared with the threshold as it is written."""
 _POLAR: Final = frozenset({"yes", "no"})
 _TYPED: Final = frozenset({AnswerKind.YEAR, AnswerKind.DATE, AnswerKind.NUMBER})
 
@@ -73,12 +75,13 @@ class FinalizerRule:
             "typed": self.typed,
             "completion": self.completion,
         }
-        return gains[case] - self.eta * (self.harm + self.present * present)
+        return round(gains[case] - self.eta * (self.harm + self.present * present), _DIGITS)
 
 
 def refine(question: str, passages: Sequence[Passage]) -> str:
-    """An answer read from the evidence, with words alone; empty if there is nothing to read."""
-    return extract_answer(question, passages)
+    """A span read from the evidence, with words alone; empty if no more than a whole sentence fits."""
+    answer = extract_answer(question, passages)
+    return "" if any(answer in passage.sentences for passage in passages) else answer
 
 
 def finalize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from ._moves import Move
 from ._node_of import Valuation
@@ -12,6 +12,8 @@ from ._results import dump, load
 from ._tree import SearchTree
 
 __all__ = ["SearchLog", "merge", "read_tree", "write_tree"]
+
+_GROWING: Final = ("moves", "told", "calls")
 
 
 class SearchLog(TypedDict, total=False):
@@ -27,6 +29,7 @@ class SearchLog(TypedDict, total=False):
         valuation: how nodes are valued.
         moves: what was asked for, by id, in order.
         told: what it came to, by id, in order.
+        calls: the ids of its tool calls, by move.
     """
 
     id: str
@@ -38,6 +41,7 @@ class SearchLog(TypedDict, total=False):
     valuation: dict[str, Any]
     moves: dict[str, dict[str, Any]]
     told: dict[str, dict[str, Any]]
+    calls: dict[str, str]
 
 
 def write_tree(tree: SearchTree, name: str, *, since: Mapping[str, Any] | None = None) -> SearchLog:
@@ -73,7 +77,7 @@ def merge(old: Mapping[str, Any] | None, new: Mapping[str, Any] | None) -> Mappi
     """
     if not new or not old or old.get("id") != new.get("id"):
         return new or old or {}
-    return {**new, **old, "moves": _both(old, new, "moves"), "told": _both(old, new, "told")}
+    return {**new, **old, **{part: _both(old, new, part) for part in _GROWING if part in {*old, *new}}}
 
 
 def _both(old: Mapping[str, Any], new: Mapping[str, Any], part: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from ._answers import majority, told_answers
 from ._chains import advance, begin, begun, chains_of, count
@@ -32,10 +32,10 @@ class Majority:
 
     depth: int = 3
     chains: int | None = None
-    name: ClassVar[str] = "majority"
-    valuation: ClassVar[Valuation] = Valuation(independent=True)
-    tracker: ClassVar[bool] = False
-    newest_only: ClassVar[bool] = False
+    name: str = field(default="majority", init=False)
+    valuation: Valuation = field(default=Valuation(independent=True), init=False)
+    tracker: bool = field(default=False, init=False)
+    newest_only: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Refuse what are no chains."""
@@ -64,10 +64,10 @@ class BestOfN:
     depth: int = 3
     chains: int | None = None
     by: Literal["confidence", "value"] = "confidence"
-    name: ClassVar[str] = "best-of-n"
-    valuation: ClassVar[Valuation] = Valuation(independent=True)
-    tracker: ClassVar[bool] = False
-    newest_only: ClassVar[bool] = False
+    name: str = field(default="best-of-n", init=False)
+    valuation: Valuation = field(default=Valuation(independent=True), init=False)
+    tracker: bool = field(default=False, init=False)
+    newest_only: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Refuse what are no chains."""

@@ -53,12 +53,14 @@ class OfflinePolicy:
         return Plan(steps, hops=open_hops(view.task.question, ()))
 
     async def propose(self, view: View, n: int, pay: Pay) -> Options:  # noqa: ARG002 - it costs nothing
-        """Searches for names that lead on from this node; at the root, and when nothing leads on, from anywhere."""
+        """The searches that all that was found leads to, best first; the first of all is the question itself."""
         tool = search_tool_of(view.task)
         if tool is None:
             return Options()
         found = self._reader.found(view.seen)
         ranked = leads(view.task.question, found, names=self._names)
+        if not found and not view.tree.valuation.independent:
+            ranked = ranked[:1]  # what the question brings says which of its names are worth a search
         here = [lead for lead in _in_order(ranked, view, found) if not view.tree.knows(_option(tool, lead), view.node)]
         return Options(tuple(_option(tool, lead) for lead in here[:n]))
 
@@ -99,10 +101,8 @@ def _option(tool: SearchTool, lead: Lead) -> Option:
 
 
 def _in_order(ranked: list[Lead], view: View, found: tuple[Found, ...]) -> list[Lead]:
-    """Deepen: what this node's own result leads to, then the rest. Widen: the rest first."""
-    at = [step.number for step in view.seen].index(view.node.number) if view.node in view.seen else -1
-    own = [lead for lead in ranked if lead.source == at]
-    rest = [lead for lead in ranked if lead.source != at]
-    if not found or view.node.parent is None:
+    """Deepen: whatever leads on best, all things considered. Widen: what this node's own result leads to comes last."""
+    if view.mode == "deepen" or not found or view.node not in view.seen:
         return ranked
-    return own + rest if view.mode == "deepen" else rest + own
+    at = view.seen.index(view.node)
+    return sorted(ranked, key=lambda lead: lead.source == at)

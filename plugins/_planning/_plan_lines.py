@@ -34,12 +34,11 @@ def read_step(line: str, place: int) -> PlanStep | None:
     """
     line = " ".join(line.split())
     exact = _LINE.fullmatch(line)
-    if exact:
-        kind: _Kind = "verify" if exact["kind"].lower().startswith("v") else "explore"
-        state = cast("_State", (exact["state"] or "pending").lower())
-        return PlanStep(exact["text"], exact["number"], kind, state)
-    near = _NUMBERED.fullmatch(line)
+    near = exact or _NUMBERED.fullmatch(line)
     number, text = (near["number"], near["text"]) if near else (str(place), line)
-    if not any(letter.isalnum() for letter in text):
+    if not any(letter.isalpha() for letter in text):
         return None
-    return PlanStep(text, number, "verify" if _CHECKS.match(text) else "explore")
+    if exact is None:
+        return PlanStep(text, number, "verify" if _CHECKS.match(text) else "explore")
+    kind: _Kind = "verify" if exact["kind"].lower().startswith("v") else "explore"
+    return PlanStep(text, number, kind, cast("_State", (exact["state"] or "pending").lower()))

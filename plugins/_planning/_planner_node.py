@@ -23,7 +23,7 @@ from .._ways import AWAITING, BLOCKING, finish
 from ._acts import Acts
 from ._auto import Auto, settled
 from ._chat_policy import ChatPolicy
-from ._conversation import asked_at, read_messages, results_by_call, spec_of, task_of
+from ._conversation import asked_at, read_messages, spec_of, task_of
 from ._evidence import Reader
 from ._left import Left
 from ._log import read_tree, write_tree
@@ -174,26 +174,42 @@ class PlannerNode(Runnable[Any, dict[str, Any]]):
 
     async def _visited(self, way: Way, state: Mapping[str, Any]) -> dict[str, Any]:
         messages, runtime = read_messages(state, self.messages_key), _runtime()
-        remember = remembering(way, durable=_has_thread(runtime))
+        durable = _has_thread(runtime)
+        remember = remembering(way, durable=durable)
         log = _under_way(state, asked_at(messages)) or await self._begun(way, remember, state, messages, runtime)
         run = await self._runs.of(way, {**state, RUN_KEY: log["run"]}, runtime)
+        task = task_of(messages, self._tools, log.get("question", ""))
         with run.scope.entered(), paying(self._money):
             async with way.running(run.scope):
-                visit = self._visit(way, run, remember, log, task_of(messages, self._tools), runtime)
-                message = await visit.message(results_by_call(messages))
-        written = {**log, **write_tree(visit.search.tree, log["id"], since=log)}
+                visit = self._visit(way, run, remember, log, task, runtime)
+                try:
+                    message = await visit.message(messages)
+                except BaseException:
+                    if not durable:
+                        await visit.acts.let_go()
+                    raise
+        tree = visit.search.tree
+        written = {**log, **write_tree(tree, log["id"], since=log), "calls": visit.acts.ids(tree)}
         return {self.messages_key: [message], SEARCH: written, RUN_KEY: log["run"]}
 
     async def _begun(
         self, way: Way, remember: Remember, state: Mapping[str, Any], messages: Sequence[BaseMessage], runtime: Any
     ) -> Mapping[str, Any]:
-        """A new search: its name, the run that it spends from, and how large its budget is."""
+        """A new search: its name, the run that it spends from, and how large its budget is.
+
+        Raises:
+            ValueError: nobody asked anything.
+        """
+        asked = asked_at(messages)
+        if not asked:
+            key = self.messages_key
+            raise ValueError(f"{key!r} holds no message of a person, so there is no question to search for")
 
         async def begin() -> dict[str, Any]:
             key = self._runs.new_key(runtime)
             run = await self._runs.of(way, {**state, RUN_KEY: key}, runtime)
             caps = Left.of(await way.states(run.scope)).caps
-            return {"id": uuid4().hex, "asked": asked_at(messages), "run": key, "caps": dict(caps)}
+            return {"id": uuid4().hex, "asked": asked, "run": key, "caps": dict(caps)}
 
         (begun,) = await remember(begin)
         if isinstance(begun, BudgetExceeded):
@@ -203,7 +219,8 @@ class PlannerNode(Runnable[Any, dict[str, Any]]):
     def _visit(self, way: Way, run: Run, remember: Remember, log: Mapping[str, Any], task: Task, runtime: Any) -> Visit:
         strategy = settled(self.strategy, Left(log["caps"], log["caps"]))
         tree = read_tree(log) if "moves" in log else SearchTree(task.question, strategy.name, strategy.valuation)
-        acts = Acts(way, run, log["id"], self._tariff)
+        place = _task_id(runtime)
+        acts = Acts(way, run, log["id"], place, self._tariff, log.get("calls"))
         search = Search(
             way=way,
             run=run,
@@ -215,15 +232,16 @@ class PlannerNode(Runnable[Any, dict[str, Any]]):
             strategy=strategy,
             policy=self.policy,
             parallel=self._parallel,
+            leaves=self._at_end in {"raise", "drain"},
             tell=_writer(runtime),
         )
-        return Visit(log["id"], search, acts, self._reader, self._keep, self._at_end)
+        return Visit(log["id"], place, search, acts, self._reader, self._keep, self._at_end)
 
 
 def _under_way(state: Mapping[str, Any], asked: str) -> Mapping[str, Any] | None:
-    """The search for this very question, if it is not over."""
+    """The search for this very question, if it is not over; its question may have been cut off the history."""
     log: Mapping[str, Any] = state.get(SEARCH) or {}
-    return log if log.get("asked") == asked and "finish" not in log["moves"] else None
+    return log if log and asked in {"", log["asked"]} and "finish" not in log["moves"] else None
 
 
 def _policy(model: BaseChatModel | Policy) -> Policy:
@@ -240,6 +258,11 @@ def _runtime() -> Any:
         return get_runtime()
     except RuntimeError:
         return None
+
+
+def _task_id(runtime: Any) -> str:
+    """Names this visit: the same when it is entered anew, another one from an older checkpoint."""
+    return str(getattr(getattr(runtime, "execution_info", None), "task_id", ""))
 
 
 def _has_thread(runtime: Any) -> bool:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ._draft import Draft
 from ._node_of import Valuation
@@ -30,8 +30,8 @@ class React:
     """
 
     tracker: bool = False
-    valuation: ClassVar[Valuation] = Valuation()
-    newest_only: ClassVar[bool] = False
+    valuation: Valuation = field(default=Valuation(), init=False)
+    newest_only: bool = field(default=False, init=False)
 
     @property
     def name(self) -> str:
@@ -65,8 +65,8 @@ class Sequential:
 
     patience: int = 5
     tracker: bool = False
-    valuation: ClassVar[Valuation] = Valuation()
-    newest_only: ClassVar[bool] = False
+    valuation: Valuation = field(default=Valuation(), init=False)
+    newest_only: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Refuse what could never begin."""

@@ -22,6 +22,7 @@ _NO_ANSWER: Final = {
 _LONGEST_NOTE: Final = 1200
 _LONGEST_REASON: Final = 240
 _MOST_HOPS: Final = 20
+_MOST_STEPS: Final = 12
 _DELTA: Final = re.compile(r"\A\W*?([+-]?[0-4])\s*(?:[:;,.()-]|\Z)|\bdelta\b\W*?([+-]?[0-4])\b", re.IGNORECASE)
 _LEAD: Final = re.compile(r"\A(?:final\s+)?answer\s*(?:is\s*)?[:=-]\s*", re.IGNORECASE)
 _STATUS: Final = {"s": "satisfied", "c": "contradicted"}
@@ -40,7 +41,7 @@ def read_plan(reply: Reply) -> Plan | None:
     hops = _number(record.get("hops"))
     hops = 0 if hops is None else max(0, min(_MOST_HOPS, round(hops)))
     hint = words(record, "hint")
-    return Plan(tuple(steps), hops, hint) if steps or hint else None
+    return Plan(tuple(steps[:_MOST_STEPS]), hops, hint) if steps or hint else None
 
 
 def read_appraisal(reply: Reply) -> Appraisal | None:
@@ -88,8 +89,9 @@ def read_answer(reply: Reply) -> Answer | None:
 
 
 def _lone(reply: Reply) -> Record | None:
-    """The only value of the only object, under whatever name."""
-    return reply.records[0] if len(reply.records) == 1 and len(reply.records[0]) == 1 else None
+    """The only object, if it has one value and that can be an answer, under whatever name."""
+    record = reply.records[0] if len(reply.records) == 1 else {}
+    return record if len(record) == 1 and not any(isinstance(value, dict) for value in record.values()) else None
 
 
 def answer_text(value: object) -> str:
@@ -109,9 +111,10 @@ def answer_text(value: object) -> str:
 
 
 def words(record: Record, name: str, most: int = _LONGEST_REASON) -> str:
-    """A text of an object, on one line; empty without one."""
+    """A text of an object, on one line; empty without one, or where a model repeats the dots of the form."""
     value = record.get(name)
-    return shortened(" ".join(value.split()), most) if isinstance(value, str) else ""
+    text = " ".join(value.split()) if isinstance(value, str) else ""
+    return shortened(text, most) if text.strip(" .…") else ""
 
 
 def tenths(value: object) -> float | None:

@@ -15,6 +15,8 @@ Structured = Literal["auto", "json_schema", "prompt"]
 
 _TEXT: Final[Schema] = {"type": "string"}
 _TENTHS: Final[Schema] = {"type": "integer", "enum": list(range(11))}
+_WITHOUT: Final = {"ChatDeepSeek"}
+"""Of OpenAI's kind, but their servers take no schema."""
 _SCALARS: Final = {"string", "integer", "number", "boolean", "null"}
 
 
@@ -80,7 +82,7 @@ def _is_openai(model: object) -> bool:
 
 def _takes_schemas(model: object) -> bool:
     profile: Mapping[str, Any] = getattr(model, "profile", None) or {}
-    return _is_openai(model) and profile.get("structured_output") is not False
+    return _is_openai(model) and type(model).__name__ not in _WITHOUT and profile.get("structured_output") is not False
 
 
 def _strict(schema: Schema) -> dict[str, Any] | None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, final
 
-from budgetkit import BudgetExceeded
+from budgetkit import BudgetExceeded, BudgetTooSmall
 
 from .._errors import in_graph
 from .._tracker import status
 from ._events import asked_event, told_event
 from ._left import Left
-from ._moves import Move
-from ._results import dump, load
+from ._moves import ROOT, Move
+from ._refusals import read_refusal, write_refusal
+from ._results import Finish, Lost, dump, load
 from ._thinking import think
 from ._view import View
 
@@ -34,12 +35,19 @@ __all__ = ["Search"]
 
 _ROUNDS: Final = 10_000
 """Rounds of asking after which a search is taken to be stuck: a strategy of the user's own may never end."""
+_ENDED: Final = "the budget ended"
+_REFUSED: Final = "refused"
 
 
 @final
 @dataclass(slots=True)
 class Search:
-    """What a search needs while it runs."""
+    """What a search needs while it runs.
+
+    Attributes:
+        leaves: whether the graph is left when the budget ends, so that a thought that was refused is tried again when
+            the graph goes on. Else the refusal is remembered: what came after it, came after it.
+    """
 
     way: Way
     run: Run
@@ -51,6 +59,7 @@ class Search:
     strategy: Strategy
     policy: Policy
     parallel: int
+    leaves: bool
     tell: Callable[[Mapping[str, Any]], None]
     _left: Left = field(default_factory=lambda: Left({}, {}))
     _status: str = ""
@@ -77,19 +86,24 @@ class Search:
             self.strategy.newest_only,
         )
 
-    def conclude(self) -> str:
-        """The answer of a search that cannot go on: what the strategy says when nothing at all is left."""
+    async def conclude(self) -> str:
+        """The answer of a search that cannot go on: what the strategy says when nothing at all is left.
+
+        It is over from then on, whatever the strategy says.
+        """
+        await self.acts.give_back(self.tree)
         for under_way in list(self.tree.pending):
-            self.tree.lose(under_way, "the budget ended")
+            self.tree.lose(under_way, _ENDED)
         broke = Left(dict.fromkeys(self._left.caps, 0) | {"tool_calls": 0}, self._left.caps)
-        while not self.tree.finished:
-            moves = self.tree.mark(self.strategy.ask(self.tree, broke, 1))
+        for _ in range(_ROUNDS):
+            moves = [] if self.tree.finished else self.tree.mark(self.strategy.ask(self.tree, broke, 1))
             for move in moves:
-                self.tree.lose(move.id, "the budget ended")
+                self.tree.lose(move.id, _ENDED)
             if not moves:
                 break
-        said = self.tree.finished.answer if self.tree.finished else ""
-        return said or (self.tree.answers[-1].text if self.tree.answers else "")
+        end = self.tree.finished or Finish("")
+        self.tree.mark([Move(id="finish", kind="finish", node=ROOT, why=_ENDED)])
+        return end.answer or (self.tree.answers[-1].text if self.tree.answers else "")
 
     # -- asking -----------------------------------------------------------------------------------------------------
 
@@ -103,10 +117,13 @@ class Search:
         if isinstance(step, BudgetExceeded):
             raise in_graph(step)
         self._left, self._status = Left(step["left"], step["caps"]), step["status"]
-        self.tree.mark(Move.from_json(move) for move in step["moves"])
-        for move, why in step["refused"].items():
-            self.tree.lose(move, why)
-        return bool(step["moves"])
+        marked = self.tree.mark(Move.from_json(move) for move in step["moves"])
+        for move in marked:
+            if move.id in step[_REFUSED]:
+                self.told(move, Lost(step[_REFUSED][move.id]))
+            elif move.kind == "finish":
+                self.tell(told_event(self.tree, move, move.end))
+        return bool(marked)
 
     async def _ask(self) -> dict[str, Any]:
         states = await self.way.states(self.run.scope)
@@ -120,7 +137,7 @@ class Search:
                 refused |= {move.id: why} if why else {}
         return {
             "moves": [move.to_json() for move in moves],
-            "refused": refused,
+            _REFUSED: refused,
             "left": dict(left.left),
             "caps": dict(left.caps),
             "status": status(states, self.run.scope.budget.levels),
@@ -130,7 +147,7 @@ class Search:
 
     async def _thought(self, moves: list[Move]) -> BudgetExceeded | None:
         """Think all of these; the first refusal, once all have come back."""
-        results = await self.remember(*map(self._thinker, moves))
+        results = [_or_refusal(came) for came in await self.remember(*map(self._thinker, moves))]
         refusals = [came for came in results if isinstance(came, BudgetExceeded)]
         for move, came in zip(moves, results, strict=True):
             if not isinstance(came, BudgetExceeded):
@@ -144,7 +161,14 @@ class Search:
 
     def _thinker(self, move: Move) -> Do:
         async def do() -> dict[str, Any]:
-            return dump(move.kind, await self._paid(move))
+            try:
+                return dump(move.kind, await self._paid(move))
+            except BudgetTooSmall:
+                raise
+            except BudgetExceeded as refusal:
+                if self.leaves or not self.run.owns(refusal):
+                    raise
+                return {_REFUSED: write_refusal(refusal)}
 
         return do
 
@@ -157,3 +181,8 @@ class Search:
             if move.kind != "answer" or not self.run.owns(refusal):
                 raise
             return await think(move, view, self.policy, self.till.from_reserve)
+
+
+def _or_refusal(came: Any) -> Any:
+    """What a thought came to; a refusal as the exception that it was."""
+    return read_refusal(came[_REFUSED]) if not isinstance(came, BudgetExceeded) and _REFUSED in came else came

@@ -86,7 +86,7 @@ class Till:
         wanted = {**(settings or {}), **cap_settings(model, cap)}
         room = await self._room()
         plan = self._desk.whole(room, self._desk.ask(model, messages, (), wanted))
-        return await self._sent(model, messages, plan, wanted, hidden=False)
+        return await self._sent(model, messages, plan, wanted, hidden=True)
 
     async def last(self, model: BaseChatModel, findings: Findings) -> AIMessage | None:
         """The final call, its prompt cut to what is left; None if not even the shortest is paid."""

@@ -29,7 +29,7 @@ def fitted(args: object, parameters: Schema) -> dict[str, Any] | None:
     except ValueError:
         return None
     about = made.get(_lone(parameters) or "")
-    return None if isinstance(about, str) and not about.strip() else made
+    return None if isinstance(about, str) and not about.strip(" .…\n\t") else made
 
 
 def _named(args: object, parameters: Schema) -> Mapping[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
+from ._answers import is_none
 from ._frontier import Frontier
 from ._moves import ROOT, Move
 from ._node_of import TreeNode, Valuation
@@ -222,7 +223,7 @@ class SearchTree:
             case Verdict():
                 node.verdicts.append(result)
             case Answer():
-                node.answered = node.answered or bool(result.text.strip())
+                node.answered |= bool(result.text.strip()) and not is_none(result.text)
                 self._answered(Given(node.id, result.text.strip(), move.id, result.confidence))
             case Finish():
                 self.finished = result

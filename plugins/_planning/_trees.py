@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ._answers import told_answers
 from ._draft import Draft
@@ -30,10 +30,10 @@ class UniformTree:
     """
 
     width: int = 5
-    name: ClassVar[str] = "uniform"
-    valuation: ClassVar[Valuation] = Valuation()
-    tracker: ClassVar[bool] = False
-    newest_only: ClassVar[bool] = False
+    name: str = field(default="uniform", init=False)
+    valuation: Valuation = field(default=Valuation(), init=False)
+    tracker: bool = field(default=False, init=False)
+    newest_only: bool = field(default=False, init=False)
 
     def ask(self, tree: SearchTree, left: Left, n: int = 1) -> Sequence[Move]:
         """See `Strategy.ask`."""
@@ -60,10 +60,10 @@ class RandomTree:
 
     width: int = 5
     seed: int = 0
-    name: ClassVar[str] = "random tree"
-    valuation: ClassVar[Valuation] = Valuation()
-    tracker: ClassVar[bool] = False
-    newest_only: ClassVar[bool] = False
+    name: str = field(default="random tree", init=False)
+    valuation: Valuation = field(default=Valuation(), init=False)
+    tracker: bool = field(default=False, init=False)
+    newest_only: bool = field(default=False, init=False)
 
     def ask(self, tree: SearchTree, left: Left, n: int = 1) -> Sequence[Move]:
         """See `Strategy.ask`."""

@@ -12,14 +12,16 @@ from budgetkit import BudgetExceeded, BudgetTooSmall, Spend
 from .._ends import MARK, AtEnd, ask_person, leave, mark, notice
 from .._errors import in_graph
 from .._extract import extract_answer
+from .._refused import refused_rounds
 from .._wrap_up import Findings
+from ._conversation import results_by_call
 from ._evidence import query_of
 from ._state import SEARCH
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Sequence
 
-    from langchain_core.messages import ToolMessage
+    from langchain_core.messages import BaseMessage
 
     from .._words import Passage
     from ._acts import Acts
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["Visit"]
 
 _NOTHING: Final = "No answer was found"
+_BARRED: Final = 2
+"""Rounds of calls in a row, all refused by another budget, after which no further one is asked for."""
 
 
 @final
@@ -40,6 +44,7 @@ class Visit:
 
     Attributes:
         name: the search's name.
+        place: names the visit: the same when it is entered anew.
         search: the search.
         acts: its tool calls.
         reader: reads what was found.
@@ -48,39 +53,43 @@ class Visit:
     """
 
     name: str
+    place: str
     search: Search
     acts: Acts
     reader: Reader
     keep: int
     at_end: AtEnd
 
-    async def message(self, results: Mapping[str, ToolMessage]) -> AIMessage:
+    async def message(self, messages: Sequence[BaseMessage]) -> AIMessage:
         """The next message: tool calls, or the answer.
 
         Raises:
             BudgetExceeded: the budget ended and that is the end that was chosen; or it was one further out.
         """
-        for move, result in (await self.acts.collect(self.search.tree, results)).items():
+        results = await self.acts.collect(self.search.tree, results_by_call(messages))
+        for move, result in results.items():
             self.search.told(self.search.tree.moves[move], result)
+        if len(list(refused_rounds(messages))) >= _BARRED:
+            return await self._answer(None)
         refusal, topped_up = await self.search.go(), 0
         while refusal is not None:
-            end = self._ending(refusal)
+            end = await self._ending(refusal)
             if end is None:
                 return await self._answer(refusal)
             if not isinstance(end, Spend):
                 return end
             run, way = self.search.run, self.search.way
-            await way.top_up(run.scope.ledger, run.owner, end, f"plan:{self.name}?{topped_up}")
+            await way.top_up(run.scope.ledger, run.owner, end, f"plan:{self.name}:{self.place}?{topped_up}")
             refusal, topped_up = await self.search.go(), topped_up + 1
         return self._calls() or await self._answer(None)
 
-    def _ending(self, refusal: BudgetExceeded) -> Spend | AIMessage | None:
+    async def _ending(self, refusal: BudgetExceeded) -> Spend | AIMessage | None:
         """What the chosen end does: leave the graph, a notice, a person's top-up; None for an answer."""
         if isinstance(refusal, BudgetTooSmall) or not self.search.run.owns(refusal):
             raise in_graph(refusal) from None
         leave(self.at_end, refusal)
         if self.at_end == "stop":
-            self.search.conclude()
+            await self.search.conclude()
             return notice(refusal)
         return ask_person(refusal) if self.at_end == "ask" else None
 
@@ -96,29 +105,31 @@ class Visit:
 
     async def _answer(self, refusal: BudgetExceeded | None) -> AIMessage:
         """The last message: what the search says; else an answer from what was kept for it; else in words alone."""
-        text, how = self.search.conclude(), "answer"
+        text, how, streamed = await self.search.conclude(), "answer", None
         if not text:
-            text, how = await self._from_reserve(), "answer"
+            text, streamed = await self._from_reserve()
         if not text:
             text, how = self._in_words(refusal), "free answer"
         marks = {} if refusal is None else {MARK: mark(how, refusal)}
-        return AIMessage(text, response_metadata={**marks, SEARCH: self._summary()})
+        return AIMessage(text, id=streamed, response_metadata={**marks, SEARCH: self._summary()})
 
-    async def _from_reserve(self) -> str:
+    async def _from_reserve(self) -> tuple[str, str | None]:
+        """What the model says, and the id under which its tokens were streamed: it is one message."""
         model = getattr(self.search.policy, "model", None)
         if model is None:
-            return ""
+            return "", None
 
-        async def do() -> str:
+        async def do() -> list[Any]:
             message = await self.search.till.last(model, self._findings())
-            return message.text.strip() if message else ""
+            return [message.text.strip(), message.id] if message else ["", None]
 
-        (text,) = await self.search.remember(do)
-        if isinstance(text, BudgetExceeded):
-            if not self.search.run.owns(text):
-                raise in_graph(text)
-            return ""
-        return str(text)
+        (said,) = await self.search.remember(do)
+        if isinstance(said, BudgetExceeded):
+            if not self.search.run.owns(said):
+                raise in_graph(said)
+            return "", None
+        text, streamed = said
+        return text, streamed if text else None
 
     def _in_words(self, refusal: BudgetExceeded | None) -> str:
         why = "" if refusal is None else f" ({refusal.resource}: {refusal.spent} of {refusal.limit} used)"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Final
 
-from ._answers import told_answers
+from ._answers import is_none, told_answers
 from ._cues import cues
 from ._draft import Draft
 from ._evidence import Reader
@@ -22,7 +22,7 @@ from ._voi_features import (
     likeness,
     support_of,
 )
-from ._voi_score import Coefficients, Situation, choose, relative_cost
+from ._voi_score import Situation, VoiCoefficients, choose, relative_cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Voi:
     the evidence supports it most. One action at a time, each on all that is known. Where tool calls or output tokens
     are limited, it ends when a further search is worth less than an answer; it never spends for the sake of spending.
 
-    What the features of the score are is stated in no source (see `Coefficients`), and neither is what follows.
+    What the features of the score are is stated in no source (see `VoiCoefficients`), and neither is what follows.
 
     Attributes:
         coefficients: the numbers in the score and in its guards.
@@ -64,7 +64,7 @@ class Voi:
         answer_tokens: that an answer takes (design).
     """
 
-    coefficients: Coefficients = field(default_factory=Coefficients)
+    coefficients: VoiCoefficients = field(default_factory=VoiCoefficients)
     penalty: bool = True
     stops: bool = True
     finalizes: bool = True
@@ -76,9 +76,9 @@ class Voi:
     appraise_tokens: int = 20
     plan_tokens: int = 60
     answer_tokens: int = 30
-    name: ClassVar[str] = "voi"
-    tracker: ClassVar[bool] = False
-    newest_only: ClassVar[bool] = False
+    name: str = field(default="voi", init=False)
+    tracker: bool = field(default=False, init=False)
+    newest_only: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be asked for."""
@@ -100,8 +100,9 @@ class Voi:
         draft = Draft(tree, left, n)
         if tree.pending or tree.finished:
             return []
-        if tree.answers and tree.moves[tree.answers[-1].move].kind == "answer":
-            self._finish(tree, draft, told_answers(tree.answers)[-1])
+        answer = _answered(tree)
+        if answer:
+            self._finish(tree, draft, answer)
         elif self._judges(left):
             for number in sorted(tree.unjudged):
                 draft.appraise(tree.numbered(number), why="how much closer this step came")
@@ -185,6 +186,12 @@ class Voi:
         )
         done = "kept as it was given" if final.kept else "replaced by what the evidence has"
         draft.finish(final.answer, given.node, why=f"{done}: {final.reason}")
+
+
+def _answered(tree: SearchTree) -> Given | None:
+    """The newest answer that was asked for and tells something."""
+    asked = (given for given in reversed(tree.answers) if tree.moves[given.move].kind == "answer")
+    return next((given for given in asked if not is_none(given.text)), None)
 
 
 def _limits(left: Left) -> dict[str, int]:

@@ -86,5 +86,6 @@ def best_supported(tree: SearchTree) -> TreeNode:
 
 
 def answered_in_vain(tree: SearchTree) -> bool:
-    """Whether the newest thing that was asked for is an answer; if it had brought one, that would be the end."""
-    return next((move.kind for move in reversed(tree.moves.values())), "") == "answer"
+    """Whether an answer was asked for since the newest call: if it had brought one, that would be the end."""
+    kinds = (move.kind for move in reversed(tree.moves.values()) if move.kind in {"act", "answer"})
+    return next(kinds, "") == "answer"

@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-__all__ = ["ACTIONS", "Action", "Coefficients", "Situation", "choose", "penalty", "relative_cost", "score", "structure"]
+__all__ = [
+    "ACTIONS",
+    "Action",
+    "Situation",
+    "VoiCoefficients",
+    "choose",
+    "penalty",
+    "relative_cost",
+    "score",
+    "structure",
+]
 
 Action = Literal["search", "decompose", "answer"]
 
@@ -18,7 +28,7 @@ ACTIONS: Final[tuple[Action, ...]] = ("search", "decompose", "answer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Coefficients:
+class VoiCoefficients:
     """The numbers in the score and in its guards.
 
     Attributes:
@@ -93,7 +103,7 @@ def progress(action: Action, at: Situation) -> float:
     return at.gain if action == "search" else 0.0
 
 
-def structure(action: Action, at: Situation, by: Coefficients) -> float:
+def structure(action: Action, at: Situation, by: VoiCoefficients) -> float:
     """How the action fits the question and the way so far."""
     match action:
         case "search":
@@ -105,19 +115,19 @@ def structure(action: Action, at: Situation, by: Coefficients) -> float:
             return by.support * at.support - by.early * (at.support < by.early_below)
 
 
-def penalty(cost: float, rho: float, by: Coefficients) -> float:
+def penalty(cost: float, rho: float, by: VoiCoefficients) -> float:
     """What a cost weighs under pressure: in place of the price that the budget has in secret."""
     return by.cost * rho * min(1.0, cost)
 
 
-def score(action: Action, at: Situation, by: Coefficients) -> float:
+def score(action: Action, at: Situation, by: VoiCoefficients) -> float:
     """Positive worth per unit of what is left."""
     cost = at.costs[action]
     worth = progress(action, at) + structure(action, at, by) - penalty(cost, at.rho, by)
     return max(0.0, worth) / (max(cost, by.floor) + by.eps)
 
 
-def choose(at: Situation, by: Coefficients) -> tuple[Action, float]:
+def choose(at: Situation, by: VoiCoefficients) -> tuple[Action, float]:
     """The action of the highest score among those that the guards let pass, and its score.
 
     If nothing is affordable it is an answer: that one is kept for. If no score is positive it is an answer as well,
@@ -133,7 +143,7 @@ def choose(at: Situation, by: Coefficients) -> tuple[Action, float]:
     return best, scores[best]
 
 
-def _passes(action: Action, at: Situation, by: Coefficients) -> bool:
+def _passes(action: Action, at: Situation, by: VoiCoefficients) -> bool:
     """The guards: they are about what is chosen, never about what it costs."""
     match action:
         case "search":  # where nothing is limited, every further search would be worth its cost
