@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage, AnyMessage
 from langchain_core.tools import BaseTool
 from langgraph.graph import START, MessagesState, StateGraph  # pyright: ignore[reportMissingTypeStubs]  # it is typed inline
 
-from budgetkit.evals import Agent, Suite
+from budgetkit.evals import Agent, RunFile, Suite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Reply = Callable[[str, BaseTool], AIMessage | str]
 MakeAgent = Callable[[Reply], Callable[[Sequence[BaseTool]], Agent]]
 MakeSuite = Callable[[int], Suite]
+WriteRun = Callable[..., "Path"]
 
 
 def write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
@@ -69,3 +70,30 @@ def make_agent() -> MakeAgent:
         return factory
 
     return make
+
+
+@pytest.fixture
+def write_run(tmp_path: Path) -> WriteRun:
+    """Writes the results file of an agent: a line a question, from columns: ``f1=[0.5, 1], tool_calls=[1, 2]``."""
+
+    def write(agent: str, *, suite: str = "towns", calls: int = 5, ids: Sequence[str] = (), **columns: Any) -> Path:
+        model, data = columns.pop("model", "m"), columns.pop("data", {"questions": "0a"})
+        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.jsonl"
+        header = {"kind": "run", "suite": suite, "data": data, "agent": agent, "model": model}
+        with RunFile(path, header | {"budget": {"tool_calls": calls}}) as file:
+            for i in range(len(next(iter(columns.values())))):
+                row = {name: values[i] for name, values in columns.items()}
+                file.append(_line(ids[i] if ids else f"q{i}", row))
+        return path
+
+    return write
+
+
+def _line(name: str, row: dict[str, Any]) -> dict[str, Any]:
+    scores = {score: row.pop(score, 0.0) for score in ("em", "f1", "recall")}
+    kept = {"kept_recall": row.pop("kept_recall")} if "kept_recall" in row else {}
+    rest = {"error": row.pop("error", None), "overshoot": row.pop("overshoot", {"counted": {}, "booked": {}})}
+    return {
+        "id": name, **scores, **kept, **rest, "spend": {"tool_calls": 1, **row}, "estimated": [], "share": {},
+        "ended": None, "seconds": 0.5,
+    }  # fmt: skip

@@ -9,12 +9,18 @@ from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 
-from budgetkit.evals import Audit, Corpus, Passage, search_tool
+from budgetkit.evals import Audit, Corpus, search_tool
+from budgetkit.evals import Passage as CorpusPassage
+from budgetkit.plugins import Found, Passage
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
 
 USAGE = UsageMetadata(input_tokens=7, output_tokens=3, total_tokens=10)
+
+
+def found(title: str) -> Found:
+    return Found("?", (Passage(title, "A town."),))
 
 
 def listening(audit: Audit) -> RunnableConfig:
@@ -50,7 +56,7 @@ def test_a_call_that_failed_was_made_and_its_tokens_are_unknown() -> None:
 
 
 def test_tools_find_the_audit_in_threads_that_copy_the_context() -> None:
-    search = search_tool(Corpus([Passage("Quell", "A town.")]))
+    search = search_tool(Corpus([CorpusPassage("Quell", "A town.")]))
     with Audit() as audit, ThreadPoolExecutor(4) as pool:
         for _ in range(8):
             pool.submit(copy_context().run, search.invoke, {"query": "town"}).result()
@@ -61,7 +67,21 @@ def test_tools_find_the_audit_in_threads_that_copy_the_context() -> None:
 def test_parallel_tool_calls_are_all_counted() -> None:
     audit = Audit()
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(audit.tool_called, ["search"] * 500, ([f"T{i}"] for i in range(500))))
+        list(pool.map(audit.tool_called, ["search"] * 500, (found(f"T{i}") for i in range(500))))
 
     assert audit.counts["tool:search"] == 500
     assert len(audit.titles) == 500
+
+
+def test_what_the_tools_showed_is_kept_in_order_with_the_query_that_brought_it() -> None:
+    search = search_tool(Corpus([CorpusPassage("Quell", "A town."), CorpusPassage("Aun", "A river.")]))
+    with Audit() as audit:
+        for query in ("river", "town", "xylophone"):
+            search.invoke({"query": query})
+
+    assert audit.found == [
+        Found("river", (Passage("Aun", "A river."),)),
+        Found("town", (Passage("Quell", "A town."),)),
+        Found("xylophone", ()),
+    ]
+    assert audit.titles == {"Aun", "Quell"}

@@ -54,6 +54,17 @@ def test_searches_from_many_threads_find_what_one_thread_finds() -> None:
         assert list(pool.map(corpus.search, queries)) == alone
 
 
+def test_a_search_that_is_remembered_is_found_again_and_cannot_be_spoiled() -> None:
+    corpus = Corpus(TOWNS)
+    first = corpus.search("river", k=2)
+    expected = list(first)
+    first.clear()
+
+    assert corpus.search("river", k=2) == expected
+    assert len(corpus.search("river lake town", k=1)) == 1  # another k is another search
+    assert len(corpus.search("river lake town", k=3)) == 3
+
+
 def test_the_tool_shows_ranked_blocks() -> None:
     shown = search_tool(Corpus(TOWNS), k=2).invoke({"query": "river Aun"})
 
@@ -80,9 +91,10 @@ def test_the_tool_counts_itself_in_the_open_audit_and_names_the_titles_it_showed
     with Audit() as audit:
         tool.invoke({"query": "island"})
         tool.invoke({"query": "xylophone"})
+        tool.invoke({"query": "island"})  # remembered by the corpus, and counted all the same
     tool.invoke({"query": "river"})  # after the audit: not counted
 
-    assert audit.counts == {"tool:search": 2, "tool_calls": 2}
+    assert audit.counts == {"tool:search": 3, "tool_calls": 3}
     assert audit.titles == {"Brimm"}
 
 

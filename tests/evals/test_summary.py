@@ -98,7 +98,7 @@ def test_recall_is_unknown_where_the_suite_names_no_passages(tmp_path: Path) -> 
     found = summarise(written(tmp_path / "a.jsonl", line("q1", recall=None)))
 
     assert "recall" not in found.scores
-    assert re.search(r"passage recall +unknown", shown(found))
+    assert re.search(r"recall, seen +unknown", shown(found))
 
 
 def test_a_run_without_a_line_has_no_scores(tmp_path: Path) -> None:

@@ -52,12 +52,14 @@ class Tools:
         runs: name and query of every call, in order; those that failed among them.
         before: called with name and query at the start of every run.
         result: what a call says.
+        says: the same, by what was asked; None: `result`.
     """
 
     def __init__(self, result: str = FINDING) -> None:
         self.runs: list[tuple[str, str]] = []
         self.before: Callable[[str, str], object] = lambda *_: None
         self.result = result
+        self.says: Callable[[str], str] | None = None
         self._lock = threading.Lock()
 
     def search(self, query: str) -> str:
@@ -72,7 +74,7 @@ class Tools:
         with self._lock:
             self.runs.append((name, text))
         self.before(name, text)
-        return self.result
+        return self.says(text) if self.says else self.result
 
     @property
     def all(self) -> list[BaseTool]:
