@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ._found import Found
-from ._reading import Reading, mentions, phrase, read, roots
+from ._reading import Reading, Titles, mentions, phrase, read, roots
 from ._words import Passage
 
 __all__ = ["Evidence", "share"]
@@ -66,6 +66,7 @@ def _weights(asked: frozenset[str], readings: Mapping[Passage, Reading]) -> dict
 def _sought(found: Sequence[Found]) -> list[tuple[str, Sequence[Passage]]]:
     """The name that each search opens with, if an earlier passage has it, and what was found."""
     known, sought = set[str](), list[tuple[str, Sequence[Passage]]]()
+    no_titles = Titles.of(frozenset())
     for result in found:
         words = phrase(result.query).split()
         openings = (" ".join(words[:size]) for size in range(len(words), 0, -1))
@@ -73,5 +74,5 @@ def _sought(found: Sequence[Found]) -> list[tuple[str, Sequence[Passage]]]:
         if name:
             sought.append((name, result.passages))
         for passage in result.passages:
-            known.update(mention.phrase for sentence in mentions(passage) for mention in sentence)
+            known.update(name.phrase for sentence in mentions(passage, no_titles) for name in sentence)
     return sought

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ._found import Found
 from ._evidence import Evidence
-from ._reading import Mention, mentions, phrase, read, roots
+from ._reading import Mention, Titles, mentions, phrase, read, roots
 from ._words import Passage, content_terms, is_about, is_origin, question_names, split_words
 
 __all__ = ["Lead", "leads"]
@@ -54,8 +54,9 @@ def leads(question: str, found: Sequence[Found], *, names: Collection[str] = ())
     if not found:
         return [Lead(question, 1.0), *(Lead(name, _MISSING, name) for name in question_names(question))]
     evidence = Evidence.of(question, found)
+    titles = Titles.of(frozenset(names))
     best = dict[str, Lead]()
-    for lead in (*_missing(question, evidence), *_links(question, evidence, found, names), *_rest(question, evidence)):
+    for lead in (*_missing(question, evidence), *_links(question, evidence, found, titles), *_rest(question, evidence)):
         key = phrase(lead.query)
         if key not in best or lead.gain > best[key].gain:
             best[key] = lead
@@ -77,15 +78,16 @@ def _missing(question: str, evidence: Evidence) -> Iterator[Lead]:
             yield Lead(name, _MISSING, name)
 
 
-def _links(question: str, evidence: Evidence, found: Sequence[Found], names: Collection[str]) -> Iterator[Lead]:
+def _links(question: str, evidence: Evidence, found: Sequence[Found], titles: Titles) -> Iterator[Lead]:
     """Names in the passages that are neither in the question nor found yet, with the words that their passage lacks."""
     known = {reading.phrase for reading in evidence.readings.values()}
     asked = frozenset(evidence.weights)
+    met = frozenset[str]().union(*(r.name for p, r in evidence.readings.items() if evidence.asks_for(p)))
     for passage, source in _first_places(found).items():
         reading = read(passage)
         worth = _worth(passage, evidence)
-        lacks = _in_question(question, asked - reading.roots)
-        for sentence, found_here in zip(reading.sentences, mentions(passage, names), strict=True):
+        lacks = _in_question(question, asked - reading.roots - met)
+        for sentence, found_here in zip(reading.sentences, mentions(passage, titles), strict=True):
             here = worth + _SENTENCE * evidence.has(sentence.roots - reading.name)
             for mention in found_here:
                 if mention.phrase not in known and not mention.roots <= asked:

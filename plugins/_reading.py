@@ -1,17 +1,18 @@
 """A passage taken apart once: the roots of its words, sentence by sentence, and the names that each sentence has.
 
-A root is a word cut short, so that ``director`` and ``directed`` meet. All of it depends on the passage alone, so it
-is worked out once and kept: a step of a search only reads what is new.
+A root is a word cut short, so that ``director`` and ``directed`` meet; words that mean the same and share no letters
+(``wife``, ``married``) have one root. All of it depends on the passage alone, so it is worked out once and kept: a
+step of a search only reads what is new.
 """
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ._words import STOP_WORDS, Passage, content_terms, is_origin, name_spans, split_words
 
-__all__ = ["Mention", "Reading", "Sentence", "mentions", "phrase", "read", "roots"]
+__all__ = ["Mention", "Reading", "Sentence", "Titles", "mentions", "phrase", "read", "roots"]
 
 _ROOT_LETTERS = 6
 _NEAR_WORDS = 5
@@ -20,6 +21,16 @@ _PASSAGES_KEPT = 8192
 _TITLE_LISTS_KEPT = 4
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _POSSESSIVE = re.compile(r"[\u2019']s\b")
+_ALIKE = """
+    spouse wife husband married marries marry marriage
+    parent father mother son daughter child children
+    sibling brother sister
+    born birth birthplace
+    death died dead
+    write writes writer written wrote author
+    sing singer sang sung performer performed
+"""
+_SAME = {word[:_ROOT_LETTERS]: line.split()[0] for line in _ALIKE.strip().splitlines() for word in line.split()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +56,13 @@ class Mention:
 class Sentence:
     """A sentence: the roots of its words, and itself as plain words between two spaces."""
 
-    text: str
     roots: frozenset[str]
     words: str
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A passage: its name as a phrase and as roots, its text as plain words between two spaces, and its sentences."""
+    """A passage: its name as a phrase and as roots, its text as roots and as plain words, and its sentences."""
 
     phrase: str
     name: frozenset[str]
@@ -61,67 +71,66 @@ class Reading:
     sentences: tuple[Sentence, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Titles:
+    """Known titles, by the plain words of the name in them; equal only to itself, which is quick to look up."""
+
+    names: Mapping[str, str]
+
+    @staticmethod
+    @lru_cache(maxsize=_TITLE_LISTS_KEPT)
+    def of(titles: frozenset[str]) -> "Titles":
+        """Sort titles by name; of two with one name, the first in the alphabet stands for both."""
+        pages = (Passage(title, "") for title in sorted(titles, reverse=True))
+        return Titles({phrase(page.name): page.name for page in pages if phrase(page.name)})
+
+
 def phrase(text: str) -> str:
     """A text in plain lower-case words, a space between them."""
     return " ".join(split_words(text))
 
 
 def roots(text: str) -> frozenset[str]:
-    """The content words of a text, each cut to its first letters."""
-    return frozenset(word[:_ROOT_LETTERS] for word in content_terms(text))
+    """The content words of a text, each cut to its first letters, and those that mean the same as one."""
+    cut = (word[:_ROOT_LETTERS] for word in content_terms(text))
+    return frozenset(_SAME.get(root, root) for root in cut)
 
 
 @lru_cache(maxsize=_PASSAGES_KEPT)
 def read(passage: Passage) -> Reading:
     """Take a passage apart."""
-    sentences = tuple(Sentence(text, roots(text), f" {phrase(text)} ") for text in passage.sentences)
+    sentences = tuple(Sentence(roots(text), f" {phrase(text)} ") for text in passage.sentences)
     everything = roots(passage.title).union(*(sentence.roots for sentence in sentences))
     words = "".join(sentence.words for sentence in sentences)
     return Reading(phrase(passage.name), roots(passage.name), everything, words, sentences)
 
 
-def mentions(passage: Passage, names: Collection[str] = ()) -> tuple[tuple[Mention, ...], ...]:
-    """The names in a passage, sentence by sentence: what is written like a name, and known titles."""
-    return _mentions(passage, frozenset(names))
-
-
 @lru_cache(maxsize=_PASSAGES_KEPT)
-def _mentions(passage: Passage, names: frozenset[str]) -> tuple[tuple[Mention, ...], ...]:
-    titles = _by_phrase(names)
-    return tuple(tuple(_in_sentence(text, titles)) for text in passage.sentences)
+def mentions(passage: Passage, titles: Titles) -> tuple[tuple[Mention, ...], ...]:
+    """The names in a passage, sentence by sentence: what is written like a name, and known titles."""
+    return tuple(tuple(_in_sentence(text, titles.names)) for text in passage.sentences)
 
 
-@lru_cache(maxsize=_TITLE_LISTS_KEPT)
-def _by_phrase(names: frozenset[str]) -> dict[str, str]:
-    """Known titles by the plain words of their names; of two titles with one name, the first in the alphabet."""
-    found = {phrase(title.name): title.name for title in (Passage(name, "") for name in sorted(names, reverse=True))}
-    found.pop("", None)
-    return found
-
-
-def _in_sentence(text: str, titles: dict[str, str]) -> Iterator[Mention]:
+def _in_sentence(text: str, titles: Mapping[str, str]) -> Iterator[Mention]:
     """The names of one sentence, each once."""
-    words = [match.group() for match in _WORD.finditer(_POSSESSIVE.sub("", text))]
+    words = _WORD.findall(_POSSESSIVE.sub("", text))
     lowered = [word.lower() for word in words]
     spelled = {phrase(name): name for name in name_spans(text)}
-    known = _titles_in(words, lowered, titles)
-    for key, name in {**spelled, **known}.items():
+    for key, name in {**spelled, **_titles_in(words, lowered, titles)}.items():
         if key and not is_origin(name):
             yield Mention(name, key, roots(name), _around(lowered, key.split()), key in titles)
 
 
-def _titles_in(words: list[str], lowered: list[str], titles: dict[str, str]) -> dict[str, str]:
+def _titles_in(words: list[str], lowered: list[str], titles: Mapping[str, str]) -> dict[str, str]:
     """The known titles that a sentence names, the longest at each place."""
     found, at = dict[str, str](), 0
     while titles and at < len(words):
-        step = 1
-        if words[at][0].isupper():
-            for size in range(min(_LONGEST_TITLE, len(words) - at), 0, -1):
-                key = " ".join(lowered[at : at + size])
-                if key in titles and key not in STOP_WORDS:
-                    found[key], step = titles[key], size
-                    break
-        at += step
+        sizes = range(min(_LONGEST_TITLE, len(words) - at), 0, -1) if words[at][0].isupper() else ()
+        keys = ((" ".join(lowered[at : at + size]), size) for size in sizes)
+        key, size = next(((key, size) for key, size in keys if key in titles and key not in STOP_WORDS), ("", 1))
+        if key:
+            found[key] = titles[key]
+        at += size
     return found
 
 

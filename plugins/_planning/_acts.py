@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .._tariff import Tariff
     from .._ways import Way
     from ._moves import Move
-    from ._results import Option, Result
+    from ._results import Result
     from ._tree import SearchTree
 
 __all__ = ["Acts", "call_id"]
@@ -66,17 +66,18 @@ class Acts:
         """The ids of the calls under way, by move."""
         return {move.id: self._id(move) for move in _under_way(tree)}
 
-    def call(self, move: Move, option: Option) -> ToolCall:
+    def call(self, tree: SearchTree, move: Move) -> ToolCall:
         """The tool call that the graph is asked to make."""
+        option = tree.nodes[move.parent].options[move.option]
         return ToolCall(name=option.tool, args=dict(option.args), id=self._id(move), type="tool_call")
 
-    async def set_aside(self, move: Move, option: Option) -> str:
+    async def set_aside(self, tree: SearchTree, move: Move) -> str:
         """Reserve a call; nobody's clock runs for it until a tool works on it. Says why if it is not paid for.
 
         Raises:
             BudgetExceeded: of a budget further out.
         """
-        ledger, wanted = self._run.scope.ledger, self._held(move, option)
+        ledger, wanted = self._run.scope.ledger, self._held(tree, move)
         self._aside[wanted.id] = wanted  # also if this is cancelled before the ledger answers
         try:
             held = await self._way.reserve(ledger, wanted.account, wanted.asked, id=wanted.id, label=wanted.label)
@@ -91,9 +92,8 @@ class Acts:
     async def give_back(self, tree: SearchTree) -> None:
         """Release the calls under way: the graph has not seen them, and will not."""
         for move in _under_way(tree):
-            if (option := tree.nodes[move.node].made) is not None:
-                held = self._aside.get(self._id(move)) or self._held(move, option)
-                await self._way.release(self._run.scope.ledger, held)
+            held = self._aside.get(self._id(move)) or self._held(tree, move)
+            await self._way.release(self._run.scope.ledger, held)
 
     async def let_go(self) -> None:
         """Release whatever this visit set aside: it broke off, and nothing is kept to go on from."""
@@ -110,20 +110,19 @@ class Acts:
         for move in _under_way(tree):
             message = results.get(self._id(move))
             told[move.id] = Lost(_NO_RESULT) if message is None else observation_of(message)
-            option = tree.nodes[move.node].made
-            if option is not None:
-                await self._book(move, option, refused=message is not None and was_refused(message))
+            await self._book(self._held(tree, move), refused=message is not None and was_refused(message))
         return told
 
-    async def _book(self, move: Move, option: Option, *, refused: bool) -> None:
-        ledger, held = self._run.scope.ledger, self._held(move, option)
+    async def _book(self, held: Reservation, *, refused: bool) -> None:
+        ledger = self._run.scope.ledger
         if refused:
             await self._way.release(ledger, held)
         else:
             await self._way.charge(ledger, held.account, held.asked, id=held.id, label=held.label)
 
-    def _held(self, move: Move, option: Option) -> Reservation:
+    def _held(self, tree: SearchTree, move: Move) -> Reservation:
         """What is set aside for a call, as the ledger finds it by its name."""
+        option = tree.nodes[move.parent].options[move.option]
         asked = self._tariff.of(option.tool, option.args)
         return Reservation(self._id(move), self._run.scope.account, f"tool:{option.tool}", asked)
 

@@ -59,13 +59,16 @@ class Left(Mapping[str, int]):
 
     @property
     def tools(self) -> int | None:
-        """Tool calls left; None if nothing limits them."""
-        return min((n for name, n in self.left.items() if _is_tool(name)), default=None)
+        """Tool calls left: the tightest of their limits; None if nothing limits them.
+
+        A tool that was forbidden from the start counts only where every tool was.
+        """
+        return _tightest(self.left, self.caps)
 
     @property
     def tool_cap(self) -> int | None:
         """The tightest limit on tool calls: how large the budget was; None if nothing limits them."""
-        return min((n for name, n in self.caps.items() if _is_tool(name)), default=None)
+        return _tightest(self.caps, self.caps)
 
     def can_act(self, calls: int = 1) -> bool:
         """Whether so many further tool calls are left."""
@@ -92,5 +95,7 @@ class Left(Mapping[str, int]):
         return 1 - self.ratio
 
 
-def _is_tool(name: str) -> bool:
-    return name == _CALLS or name.startswith(_TOOL)
+def _tightest(units: Mapping[str, int], caps: Mapping[str, int]) -> int | None:
+    limits = [name for name in units if name == _CALLS or name.startswith(_TOOL)]
+    allowed = [name for name in limits if name == _CALLS or caps.get(name, 1) > 0] or limits
+    return min((units[name] for name in allowed), default=None)

@@ -9,7 +9,7 @@ from .._extract import extract_answer
 from .._keeping import progress, support
 from .._leads import leads
 from .._search_tools import pick_search_tool
-from ._cues import open_hops
+from ._cues import cues
 from ._evidence import Reader
 from ._results import Answer, Appraisal, Option, Options, Plan, PlanStep, Verdict
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["OfflinePolicy"]
 
 _ENOUGH: Final = 0.8
+_RESOLVES: Final = 3
+"""Progress from which a step has resolved a hop."""
 
 
 class OfflinePolicy:
@@ -50,7 +52,7 @@ class OfflinePolicy:
         """The names that the question mentions, each to be looked up."""
         first = leads(view.task.question, ())
         steps = tuple(PlanStep(lead.query, str(i)) for i, lead in enumerate(first, start=1))
-        return Plan(steps, hops=open_hops(view.task.question, ()))
+        return Plan(steps, hops=cues(view.task.question).hops)
 
     async def propose(self, view: View, n: int, pay: Pay) -> Options:  # noqa: ARG002 - it costs nothing
         """The searches that all that was found leads to, best first; the first of all is the question itself."""
@@ -72,7 +74,7 @@ class OfflinePolicy:
             return Appraisal(-1, why="the tool failed")
         found = self._reader.found(before)
         delta = progress(view.task.question, found, new[0])
-        return Appraisal(delta, support(view.task.question, (*found, *new)))
+        return Appraisal(delta, support(view.task.question, (*found, *new)) * _resolved(view, delta))
 
     async def verify(self, view: View, answer: str, pay: Pay) -> Verdict:  # noqa: ARG002 - it costs nothing
         """Whether the evidence has the question's words and the answer."""
@@ -98,6 +100,13 @@ def search_tool_of(task: Task) -> SearchTool | None:
 
 def _option(tool: SearchTool, lead: Lead) -> Option:
     return Option(tool.name, tool.args(lead.query), gain=lead.gain, why=f"about {lead.about}" if lead.about else "")
+
+
+def _resolved(view: View, delta: int) -> float:
+    """The share of the facts that the question takes which a step brought, this one included."""
+    appraised = [step.appraisal.delta for step in view.seen if step.appraisal and step is not view.node]
+    brought = sum(progress >= _RESOLVES for progress in (*appraised, delta))
+    return min(1.0, brought / cues(view.task.question).hops)
 
 
 def _in_order(ranked: list[Lead], view: View, found: tuple[Found, ...]) -> list[Lead]:

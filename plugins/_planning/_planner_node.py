@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, cast
 from uuid import uuid4
 
 from langchain_core.language_models import BaseChatModel
@@ -28,7 +29,7 @@ from ._evidence import Reader
 from ._left import Left
 from ._log import read_tree, write_tree
 from ._policy import Policy
-from ._remember import remembering
+from ._remember import Remember
 from ._search import Search
 from ._state import SEARCH, PlannerState, state_with
 from ._till import Till
@@ -47,11 +48,13 @@ if TYPE_CHECKING:
 
     from .._runs import Run
     from .._ways import Way
-    from ._remember import Remember
     from ._strategy import Strategy
     from ._view import Task
 
 __all__ = ["PlannerNode"]
+
+_VISITS: Final = 256
+"""Visits under way, or broken off, whose results this process remembers for a node that is tried again."""
 
 
 class PlannerNode(Runnable[Any, dict[str, Any]]):
@@ -132,6 +135,7 @@ class PlannerNode(Runnable[Any, dict[str, Any]]):
         self._tariff = Tariff(self._money.prices, tool_units)
         self._gate = ToolGate(self._runs, self._money, tracker=False, units=tool_units)
         self._reader = Reader()
+        self._known = lru_cache(maxsize=_VISITS)(_nothing_yet)
 
     def __call__(self, state: PlannerState) -> dict[str, Any]:
         """As `invoke`; a graph reads here which keys of the state the node has."""
@@ -174,8 +178,9 @@ class PlannerNode(Runnable[Any, dict[str, Any]]):
 
     async def _visited(self, way: Way, state: Mapping[str, Any]) -> dict[str, Any]:
         messages, runtime = read_messages(state, self.messages_key), _runtime()
-        durable = _has_thread(runtime)
-        remember = remembering(way, durable=durable)
+        durable, place = _has_thread(runtime), _task_id(runtime)
+        known: dict[str, Any] = self._known(place) if durable else {}
+        remember = Remember(way, durable=durable, known=known)
         log = _under_way(state, asked_at(messages)) or await self._begun(way, remember, state, messages, runtime)
         run = await self._runs.of(way, {**state, RUN_KEY: log["run"]}, runtime)
         task = task_of(messages, self._tools, log.get("question", ""))
@@ -188,6 +193,7 @@ class PlannerNode(Runnable[Any, dict[str, Any]]):
                     if not durable:
                         await visit.acts.let_go()
                     raise
+        known.clear()
         tree = visit.search.tree
         written = {**log, **write_tree(tree, log["id"], since=log), "calls": visit.acts.ids(tree)}
         return {self.messages_key: [message], SEARCH: written, RUN_KEY: log["run"]}
@@ -273,6 +279,10 @@ def _writer(runtime: Any) -> Callable[[Mapping[str, Any]], None]:
     """Where custom events go; nowhere outside of a graph."""
     writer: Callable[[Mapping[str, Any]], None] | None = getattr(runtime, "stream_writer", None)
     return writer if writer is not None else _nowhere
+
+
+def _nothing_yet(_visit: str) -> dict[str, Any]:
+    return {}
 
 
 def _nowhere(_: Mapping[str, Any]) -> None:

@@ -113,35 +113,46 @@ class Search:
 
     async def _asked(self) -> bool:
         """Ask what to do next; False for nothing. What was left at that moment is remembered: it decided."""
-        (step,) = await self.remember(self._ask)
-        if isinstance(step, BudgetExceeded):
-            raise in_graph(step)
+        step = await self._once(self._ask)
         self._left, self._status = Left(step["left"], step["caps"]), step["status"]
         marked = self.tree.mark(Move.from_json(move) for move in step["moves"])
         for move in marked:
-            if move.id in step[_REFUSED]:
-                self.told(move, Lost(step[_REFUSED][move.id]))
-            elif move.kind == "finish":
+            if move.kind == "finish":
                 self.tell(told_event(self.tree, move, move.end))
+        acts = [move for move in marked if move.kind == "act"]
+        if acts:
+            await self._set_aside(acts)
         return bool(marked)
 
     async def _ask(self) -> dict[str, Any]:
         states = await self.way.states(self.run.scope)
         left = Left.of(states)
         moves = [move for move in self.strategy.ask(self.tree, left, self.parallel) if move.id not in self.tree.moves]
-        refused: dict[str, str] = {}
         for move in moves:
             self.tell(asked_event(self.tree, move, left))
-            if move.kind == "act":
-                why = await self.acts.set_aside(move, self.tree.nodes[move.parent].options[move.option])
-                refused |= {move.id: why} if why else {}
         return {
             "moves": [move.to_json() for move in moves],
-            _REFUSED: refused,
             "left": dict(left.left),
             "caps": dict(left.caps),
             "status": status(states, self.run.scope.budget.levels),
         }
+
+    async def _set_aside(self, acts: list[Move]) -> None:
+        """Set calls aside; those that are not paid for are lost. It is a step of its own: asking changes no books."""
+
+        async def do() -> dict[str, str]:
+            return {move.id: why for move in acts if (why := await self.acts.set_aside(self.tree, move))}
+
+        refused = await self._once(do)
+        for move in acts:
+            if move.id in refused:
+                self.told(move, Lost(refused[move.id]))
+
+    async def _once(self, do: Do) -> Any:
+        (came,) = await self.remember(do)
+        if isinstance(came, BudgetExceeded):
+            raise in_graph(came)
+        return came
 
     # -- thinking ---------------------------------------------------------------------------------------------------
 

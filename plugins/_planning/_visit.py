@@ -100,8 +100,7 @@ class Visit:
         if not acts:
             return None
         about = {SEARCH: {"id": self.name, "moves": [_told_of(move) for move in acts]}}
-        calls = [self.acts.call(move, made) for move in acts if (made := tree.nodes[move.node].made)]
-        return AIMessage("", tool_calls=calls, response_metadata=about)
+        return AIMessage("", tool_calls=[self.acts.call(tree, move) for move in acts], response_metadata=about)
 
     async def _answer(self, refusal: BudgetExceeded | None) -> AIMessage:
         """The last message: what the search says; else an answer from what was kept for it; else in words alone."""

@@ -11,11 +11,10 @@ from ._draft import Draft
 from ._evidence import Reader
 from ._finalizer import finalize, refine
 from ._node_of import Valuation
-from ._select import freshest
 from ._voi_features import (
     answered_in_vain,
+    best_search,
     best_supported,
-    best_untried,
     hops_missing,
     hops_needed,
     idle_plans,
@@ -43,9 +42,10 @@ _TOKENS: Final = "output"
 class Voi:
     """Scores search, decompose and answer, and does what is worth most per unit of what is left.
 
-    A search goes on from the node of the highest value, a decomposition plans there, and the answer is asked for where
-    the evidence supports it most. One action at a time, each on all that is known. Where tool calls or output tokens
-    are limited, it ends when a further search is worth less than an answer; it never spends for the sake of spending.
+    The node of the highest value is asked for options, and of all options in the tree the one that promises most is
+    searched for; a decomposition plans there, and the answer is asked for where the evidence supports it most. One
+    action at a time, each on all that is known. Where tool calls or output tokens are limited, it ends when a further
+    search is worth less than an answer; it never spends for the sake of spending.
 
     What the features of the score are is stated in no source (see `VoiCoefficients`), and neither is what follows.
 
@@ -115,9 +115,7 @@ class Voi:
         return left.can_act() and relative_cost({_TOKENS: self.appraise_tokens}, _limits(left)) is not None
 
     def _act_on(self, tree: SearchTree, left: Left, draft: Draft) -> None:
-        number = freshest(tree.frontier)
-        node = None if number is None else tree.numbered(number)
-        option = None if node is None else best_untried(tree, draft, node)
+        node, option = best_search(tree, draft)
         at = self._situation(tree, left, node, option)
         by = self.coefficients if self.penalty else replace(self.coefficients, cost=0.0)
         action, worth = choose(at, by)

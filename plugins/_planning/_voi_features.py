@@ -9,6 +9,7 @@ from ._cues import cues
 from ._evidence import query_of
 from ._node_of import HIGHEST
 from ._results import Appraisal
+from ._select import freshest
 
 if TYPE_CHECKING:
     from ._draft import Draft
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "answered_in_vain",
+    "best_search",
     "best_supported",
-    "best_untried",
     "hops_missing",
     "hops_needed",
     "idle_plans",
@@ -31,12 +32,30 @@ _RESOLVES: Final = 3
 """Progress from which a step has resolved a hop: that is how the critic's scale is explained to it."""
 
 
-def best_untried(tree: SearchTree, draft: Draft, node: TreeNode) -> int | None:
-    """The option at hand that promises most; None if there is none, or a newer plan asks for new ones."""
+def best_search(tree: SearchTree, draft: Draft) -> tuple[TreeNode | None, int | None]:
+    """Where to search on, and which option promises most; no option if new ones are to be asked for there.
+
+    The newest of the nodes that are worth most is asked first, if it was not yet or a newer plan is there; options are
+    weighed across the whole tree, for what was proposed elsewhere may promise more.
+    """
+    number = freshest(tree.frontier)
+    if number is None:
+        return None, None
+    node = tree.numbered(number)
+    if not node.rounds or _is_planned_anew(tree, node):
+        return node, None
+    waiting = [tree.numbered(at) for at in tree.frontier]
+    options = [(other.options[i].gain, other.number, -i) for other in waiting for i in draft.untried(other)]
+    if not options:
+        return node, None
+    _, at, place = max(options)
+    return tree.numbered(at), -place
+
+
+def _is_planned_anew(tree: SearchTree, node: TreeNode) -> bool:
+    """Whether a plan came after the newest proposal."""
     asked = (move.kind for move in reversed(tree.moves.values()) if move.node == node.id)
-    if next((kind for kind in asked if kind in {"plan", "propose"}), "") == "plan":
-        return None
-    return max(draft.untried(node), key=lambda option: node.options[option].gain, default=None)
+    return next((kind for kind in asked if kind in {"plan", "propose"}), "") == "plan"
 
 
 def likeness(option: Option, tree: SearchTree) -> float:

@@ -53,7 +53,7 @@ def test_every_resample_lies_within_the_values(values: list[tuple[float, float]]
 
 
 def test_many_questions_are_drawn_in_blocks_and_give_the_same_kind_of_interval() -> None:
-    values = np.random.default_rng(2).random(5_000)  # 400 resamples a block
+    values = np.random.default_rng(2).random(5_000)  # 100 resamples a block
     found = interval(values)
 
     assert found.n == 5_000

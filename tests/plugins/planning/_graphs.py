@@ -14,14 +14,15 @@ from langchain_core.tools import BaseTool, StructuredTool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
-from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.graph.state import CompiledStateGraph
+from langgraph.graph import START, MessagesState, StateGraph  # pyright: ignore[reportMissingTypeStubs]  # it has types of its own
+from langgraph.graph.state import CompiledStateGraph  # pyright: ignore[reportMissingTypeStubs]  # it has types of its own
 from langgraph.prebuilt import ToolNode, tools_condition
 
 from budgetkit import Budget
 from budgetkit.plugins import (
     Answer,
     Appraisal,
+    Draft,
     Left,
     Move,
     Option,
@@ -36,7 +37,6 @@ from budgetkit.plugins import (
     Verdict,
     View,
 )
-from budgetkit.plugins._planning._draft import Draft
 
 QUESTION = "When was Alpha founded?"
 FINDING = "[1] Alpha\nAlpha was founded in 1987 by Jane Doe."

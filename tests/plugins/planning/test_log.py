@@ -150,7 +150,8 @@ def test_changes_that_come_in_their_order_some_of_them_again_are_the_same_tree(
 
 
 def test_what_another_search_wrote_is_no_earlier_log_of_this_one() -> None:
-    tree = played(Valuation(), [("propose", 0, 0), ("tell", 0, 1)])
+    tree = asked_for(2)
+    tree.tell("act:0.0", Observation("a page"))
     log = write_tree(tree, "s")
 
     assert write_tree(tree, "s", since=write_tree(tree, "other")) == log

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph import START, MessagesState, StateGraph  # pyright: ignore[reportMissingTypeStubs]  # it has types of its own
 from langgraph.prebuilt import tools_condition
 from langgraph.types import Command
 
@@ -18,6 +19,7 @@ from budgetkit.plugins import (
     Bats,
     Bavt,
     BudgetDrained,
+    Draft,
     GraphBudgetExceeded,
     GraphBudgetTooSmall,
     Move,
@@ -30,14 +32,12 @@ from budgetkit.plugins import (
     View,
     search_tree,
 )
-from budgetkit.plugins._planning import _search
 
 from ._graphs import (
     FINDING,
     QUESTION,
     THREAD,
     Case,
-    Draft,
     Graph,
     Mind,
     Scripted,
@@ -49,6 +49,7 @@ from ._graphs import (
     thinking,
 )
 
+SEARCH: Any = import_module("budgetkit.plugins._planning._search")
 ENDS = ("answer", "stop", "raise", "ask", "drain")
 SHORT = Budget(tool_calls=9, llm_calls=4)
 """Pays for a plan, for options, and for one appraisal; the fourth call is the answer's."""
@@ -169,12 +170,12 @@ async def test_raise_leaves_the_graph_with_the_refusal(kit: Any, run: Any) -> No
 async def test_drain_stops_at_a_checkpoint_and_goes_on_after_a_top_up(kit: Any, run: Any) -> None:
     planned, graph = short(kit, "drain", Budget(tool_calls=4, llm_calls=5))
     drained = 0
-    result, given = None, QUESTION
+    result: Any = None
     while result is None:
         try:
-            result = await run(graph, given, THREAD)
+            result = await run(graph, None if drained else QUESTION, THREAD)
         except BudgetDrained as stopped:
-            drained, given = drained + 1, None
+            drained += 1
             planned.node.ledger.top_up(stopped.refusal.account, Spend(llm_calls=2), id=f"granted {drained}")
     assert drained == 2
     assert result["messages"][-1].text == "1987"
@@ -274,7 +275,9 @@ async def test_a_budget_that_pays_for_no_answer_is_refused_before_anything_is_sp
     kit: Any, run: Any, at_end: str
 ) -> None:
     planned, graph = short(kit, at_end, Budget(total_tokens=20, tool_calls=3))
-    with pytest.raises(GraphBudgetTooSmall, match=r" cannot pay for one answer: it needs 72 total_tokens, the limit is 20 "):
+    with pytest.raises(
+        GraphBudgetTooSmall, match=r" cannot pay for one answer: it needs 72 total_tokens, the limit is 20 "
+    ):
         await run(graph, QUESTION, THREAD)
     assert spent(planned.node) == {}
     assert planned.mind.model.requests == ()
@@ -353,14 +356,14 @@ def endless(tree: SearchTree, draft: Draft) -> None:
 
 
 async def test_a_strategy_that_never_ends_is_said_to_be_one(kit: Any, run: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(_search, "_ROUNDS", 20)
+    monkeypatch.setattr(SEARCH, "_ROUNDS", 20)
     planned = case(kit, mind=Mind(), strategy=Scripted(script=endless))
     with pytest.raises(RuntimeError, match=r"^strategy 'scripted' asked 20 times without an end"):
         await run(planned.graph())
 
 
 async def test_a_strategy_that_never_ends_ends_with_its_budget(kit: Any, run: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(_search, "_ROUNDS", 20)
+    monkeypatch.setattr(SEARCH, "_ROUNDS", 20)
     planned, graph = short(kit, "answer", strategy=Scripted(script=endless))
     assert (await run(graph, QUESTION, THREAD))["messages"][-1].text == "It was 1987."
     assert len(planned.mind.model.requests) == 4
@@ -376,7 +379,7 @@ async def test_a_strategy_that_repeats_a_move_asks_for_nothing(kit: Any, run: An
 # -- what tools come up with ----------------------------------------------------------------------------------------
 
 
-def breaking(name: str, text: str) -> None:
+def breaking(_: str, text: str) -> None:
     raise ValueError(f"no page {text!r}")
 
 
@@ -495,12 +498,14 @@ class Odd(Mind):
         return Answer(self.answers)
 
 
-STRATEGIES: Any = pytest.mark.parametrize("strategy", [React(), Bavt(), Bats(), None], ids=lambda s: s and s.name)
+STRATEGIES = pytest.mark.parametrize("strategy", [React(), Bavt(), Bats(), None], ids=lambda s: s and s.name)
 
 
 @STRATEGIES
 async def test_a_policy_that_proposes_nothing_ends_in_an_answer(kit: Any, run: Any, strategy: Any) -> None:
-    planned, graph = short(kit, "answer", Budget(tool_calls=5, llm_calls=50), mind=Odd(thinking(kit)), strategy=strategy)
+    planned, graph = short(
+        kit, "answer", Budget(tool_calls=5, llm_calls=50), mind=Odd(thinking(kit)), strategy=strategy
+    )
     assert (await run(graph, QUESTION, THREAD))["messages"][-1].text == "It was 1987."
     assert planned.tools.runs == []
 

