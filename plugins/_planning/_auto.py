@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ._bats import Bats
-from ._bavt import Bavt
 from ._node_of import Valuation
 from ._voi import Voi
 
@@ -27,7 +26,7 @@ def _needs() -> dict[str, int]:
 
 
 def _by_size() -> tuple[tuple[int | None, Strategy], ...]:
-    return (3, Voi()), (20, Bavt()), (None, Bats())
+    return (20, Voi(stops=False)), (None, Bats())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,10 @@ class Auto:
     model is shown are the chosen strategy's. Asked directly, it hands the question on to its choice.
 
     Attributes:
-        choices: up to how many tool calls, and which strategy; the last has None, for any number above.
+        choices: up to how many tool calls, and which strategy; the last has None, for any number above. The default is
+            what was measured with words alone (docs/planners.md): up to 20 calls nothing was better than VOI order that
+            does not stop early. The papers' own evidence, each with a model, is VOI for 1 to 3 calls, BAVT for 5 to 20
+            and BATS beyond: ``((3, Voi()), (20, Bavt()), (None, Bats()))``.
         per_call: where nothing limits the tool calls, how much of another limit one of them is taken to need, the
             thoughts about it included (design; 400 output tokens for a call are the tiers of arXiv 2603.12634).
     """

@@ -37,7 +37,13 @@ def budget(**caps: int) -> Left:
     ],
 )
 def test_the_choice_follows_from_the_limits(caps: Mapping[str, int], kind: type[Strategy]) -> None:
-    assert type(Auto().choose(Left(caps, caps))) is kind
+    papers = Auto(choices=((3, Voi()), (20, Bavt()), (None, Bats())))
+    assert type(papers.choose(Left(caps, caps))) is kind
+
+
+@pytest.mark.parametrize(("calls", "choice"), [(1, Voi(stops=False)), (20, Voi(stops=False)), (21, Bats())])
+def test_by_default_it_takes_what_was_measured_best(calls: int, choice: Strategy) -> None:
+    assert Auto().choose(Left({"tool_calls": calls}, {"tool_calls": calls})) == choice
 
 
 @given(st.integers(0, 100), st.integers(0, 100))
