@@ -20,6 +20,8 @@ __all__ = ["Chain", "advance", "begin", "begun", "chains_of", "count"]
 
 _UNLIMITED: Final = 8
 """Chains where nothing limits the tool calls: the largest number that arXiv 2511.17006 tries."""
+_VOTES: Final = 2
+"""One chain is no vote: from two tool calls on there are two."""
 _ROUNDS: Final = 2
 """How often the first steps are asked for: a model that repeats itself is asked once more (design)."""
 
@@ -66,7 +68,9 @@ def count(tree: SearchTree, left: Left, depth: int, chains: int | None) -> int:
         return first.n
     if chains is not None:
         return chains
-    return _UNLIMITED if left.tools is None else max(1, -(-left.tools // depth))
+    if left.tools is None:
+        return _UNLIMITED
+    return max(min(_VOTES, left.tools), 1, -(-left.tools // depth))
 
 
 def begun(tree: SearchTree) -> int:

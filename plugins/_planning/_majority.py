@@ -27,7 +27,7 @@ class Majority:
 
     Attributes:
         depth: tool calls of each chain. Where fewer chains than wanted come about, each may take more.
-        chains: how many; None: as many as the tool calls pay for.
+        chains: how many; None: as many as the tool calls pay for, but two from two calls on: one is no vote.
     """
 
     depth: int = 3
@@ -56,7 +56,7 @@ class BestOfN:
 
     Attributes:
         depth: tool calls of each chain. Where fewer chains than wanted come about, each may take more.
-        chains: how many; None: as many as the tool calls pay for.
+        chains: how many; None: as many as the tool calls pay for, but two from two calls on: one is no vote.
         by: ``confidence``: what whoever answered told; ``value``: what the critic says of each chain's last step, one
             more call for each chain.
     """

@@ -33,7 +33,7 @@ def depths(run: Play) -> list[int]:
 @pytest.mark.parametrize("batch", [1, 3, 16])
 @pytest.mark.parametrize(
     ("calls", "chains"),
-    [(1, [1]), (2, [2]), (3, [3]), (4, [2, 2]), (6, [3, 3]), (7, [2, 2, 3]), (20, [2, *[3] * 6])],
+    [(1, [1]), (2, [1, 1]), (3, [1, 2]), (4, [2, 2]), (6, [3, 3]), (7, [2, 2, 3]), (20, [2, *[3] * 6])],
 )
 def test_the_number_of_chains_follows_from_the_tool_calls(calls: int, chains: list[int], batch: int) -> None:
     run = play(Majority(), Chains(), limits={"tool_calls": calls}, batch=batch)
