@@ -7,14 +7,21 @@ rich.print(table([summarise(run.path)]))
 ```
 """
 
+from ._agents import ABLATIONS, AGENTS, Ablation
 from ._answer import short_answer
 from ._audit import Audit
+from ._compare import Comparison
 from ._corpus import Corpus, Passage
-from ._evaluate import AGENTS, EvalSettings, evaluate
-from ._interval import Interval, interval, paired
+from ._estimate import Estimate, Interval, interval
+from ._evaluate import EvalSettings, aevaluate, evaluate
+from ._grid import GridProgress, aevaluate_many, evaluate_many, grid
 from ._job import Agent, EvalRun, Progress
 from ._main import main
+from ._paired import paired
+from ._panel import Cell, Panel
+from ._presets import PRESETS, Preset, read_budget
 from ._records import DataError
+from ._report import Report
 from ._run_file import RunFile, read_results
 from ._runner import arun_eval, run_eval
 from ._scorers import exact_match, f1, normalise, recall
@@ -25,31 +32,46 @@ from ._summary import Middle, Summary, summarise
 from ._table import table
 
 __all__ = [
+    "ABLATIONS",
     "AGENTS",
+    "PRESETS",
     "SUITES",
+    "Ablation",
     "Agent",
     "Audit",
+    "Cell",
+    "Comparison",
     "Corpus",
     "DataError",
+    "Estimate",
     "EvalRun",
     "EvalSettings",
+    "GridProgress",
     "Interval",
     "Middle",
+    "Panel",
     "Passage",
+    "Preset",
     "Progress",
     "Question",
+    "Report",
     "RunFile",
     "Suite",
     "Summary",
+    "aevaluate",
+    "aevaluate_many",
     "arun_eval",
     "evaluate",
+    "evaluate_many",
     "exact_match",
     "f1",
     "find_suite",
+    "grid",
     "interval",
     "main",
     "normalise",
     "paired",
+    "read_budget",
     "read_results",
     "recall",
     "run_eval",

@@ -12,10 +12,11 @@ from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from contextvars import Token
 
     from langchain_core.outputs import LLMResult
+
+    from budgetkit.plugins import Found
 
 __all__ = ["Audit"]
 
@@ -35,7 +36,7 @@ class Audit(BaseCallbackHandler):
     run_inline = True  # in the caller's own thread or task: a count must not lag behind the call
 
     def __init__(self) -> None:
-        self.titles: set[str] = set()
+        self.found: list[Found] = []
         self._counts: Counter[str] = Counter()
         self._silent = False
         self._lock = Lock()
@@ -56,11 +57,17 @@ class Audit(BaseCallbackHandler):
             hidden = _TOKENS if self._silent else ()
             return {name: n for name, n in sorted(self._counts.items()) if name not in hidden}
 
-    def tool_called(self, tool: str, titles: Iterable[str] = ()) -> None:
-        """Told by the tool itself, once per call that it carried out, with the titles that it showed."""
+    @property
+    def titles(self) -> set[str]:
+        """The titles of all passages that the tools showed."""
+        with self._lock:
+            return {passage.title for result in self.found for passage in result.passages}
+
+    def tool_called(self, tool: str, *found: Found) -> None:
+        """Told by the tool itself, once per call that it carried out, with what it showed."""
         with self._lock:
             self._counts.update((f"tool:{tool}", "tool_calls"))
-            self.titles.update(titles)
+            self.found += found
 
     def on_chat_model_start(self, *_: object, **__: object) -> None:
         """Count the call when it goes out: one that fails later was still made."""

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 
-from budgetkit import Budget, BudgetTooSmall, LedgerError, PriceBook, PriceUnknown
+from budgetkit import BudgetTooSmall, LedgerError, PriceBook, PriceUnknown
 from budgetkit.agents import ModelError, ServerError, VllmServer, serve
 
 from ._cli_certify import certify_graph
-from ._cli_eval import run_with_progress
+from ._cli_eval import evaluate_suites
 from ._cli_ledger import ledger_app
+from ._cli_options import PRESET_LINES, BadInput, BudgetOption, DataOption, ModelOption, PricesOption, price_book
 from ._cli_prices import price_table
-from ._evaluate import EvalSettings
 from ._records import DataError
 from ._walk import DEMO, Walk, walk
 
@@ -31,10 +30,10 @@ app = typer.Typer(
 )
 
 app.command("certify")(certify_graph)
+app.command("eval", epilog=PRESET_LINES)(evaluate_suites)
 
 app.add_typer(ledger_app, name="ledger")
 
-_INTERRUPTED = 130
 _BAD_INPUT = 2
 
 
@@ -42,51 +41,13 @@ def run_command() -> None:
     """Run the command; bad input is one clear line and exit status 2."""
     try:
         app()
-    except (DataError, LedgerError, ModelError, ServerError, PriceUnknown, BudgetTooSmall, _BadInput) as problem:
+    except (DataError, LedgerError, ModelError, ServerError, PriceUnknown, BudgetTooSmall, BadInput) as problem:
         _fail(str(problem))
-
-
-class _BadInput(Exception):  # noqa: N818 - ends as a line of text
-    """What the user typed cannot be used."""
 
 
 def _fail(message: str) -> NoReturn:
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"budgetkit: {message}", markup=False)
     sys.exit(_BAD_INPUT)
-
-
-def _budget(text: str) -> Budget:
-    try:
-        return Budget.parse(text)
-    except (ValueError, TypeError) as problem:
-        raise typer.BadParameter(str(problem)) from None
-
-
-def _prices(path: Path | None) -> PriceBook | None:
-    try:
-        return None if path is None else PriceBook.from_toml(path)
-    except (ValueError, TypeError, OSError) as problem:
-        raise _BadInput(str(problem)) from None
-
-
-BudgetOption = Annotated[
-    Any,
-    typer.Option(
-        "--budget",
-        parser=_budget,
-        metavar="LIMITS",
-        help="Limits for each question: tool_calls=5,usd=0.05,tool:search=3 ...",
-    ),
-]
-ModelOption = Annotated[
-    str, typer.Option("--model", help="offline, the URL of a server (http://host:8000/v1), or provider:model.")
-]
-PricesOption = Annotated[
-    Path | None, typer.Option("--prices", metavar="FILE", help="A TOML file with the prices of models and tools.")
-]
-DataOption = Annotated[
-    Path | None, typer.Option("--data", metavar="DIR", help="The folder that holds the suites' files.")
-]
 
 
 @app.command()
@@ -109,57 +70,11 @@ def run(
     tracker: Annotated[bool, typer.Option(help="Tell the agent what is left.")] = True,
 ) -> None:
     """Ask one question, and see each step and its price."""
-    made = Walk(question, budget, suite=suite, data=data, model=model, prices=_prices(prices), tracker=tracker)
+    made = Walk(question, budget, suite=suite, data=data, model=model, prices=price_book(prices), tracker=tracker)
     try:
         walk(made, Console())
     except ValueError as problem:
-        raise _BadInput(str(problem)) from None
-
-
-@app.command("eval")
-def evaluate_suite(
-    suite: Annotated[str, typer.Argument(help="sample, hotpotqa, 2wikimultihopqa, musique or bamboogle.")] = "sample",
-    data: DataOption = None,
-    agent: Annotated[str, typer.Option("--agent", help="The agent that answers.")] = "react",
-    model: ModelOption = "offline",
-    budget: BudgetOption = "tool_calls=5",
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask only so many questions.")] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Of the order of questions.")] = 0,
-    concurrency: Annotated[int, typer.Option("--concurrency", min=1, help="Questions in flight.")] = 8,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="The results file, a JSON line a question.")
-    ] = None,
-    prices: PricesOption = None,
-    max_tokens: Annotated[int, typer.Option("--max-tokens", min=1, help="Output tokens of one model call.")] = 256,
-    tracker: Annotated[bool, typer.Option(help="Tell the agent what is left.")] = True,
-) -> None:
-    """Ask a suite's questions; print quality and spend side by side.
-
-    Started again with the same arguments, it goes on where it stopped.
-    """
-    settings = EvalSettings(
-        suite=suite,
-        data=data,
-        agent=agent,
-        model=model,
-        budget=budget,
-        limit=limit,
-        seed=seed,
-        concurrency=concurrency,
-        out=out,
-        prices=_prices(prices),
-        tracker=tracker,
-        max_tokens=max_tokens,
-    )
-    try:
-        run_with_progress(settings, Console())
-    except KeyboardInterrupt:
-        Console(stderr=True).print(
-            f"\nStopped; what was done is in {settings.path}. The same command goes on from there."
-        )
-        sys.exit(_INTERRUPTED)
-    except ValueError as problem:
-        raise _BadInput(str(problem)) from None
+        raise BadInput(str(problem)) from None
 
 
 @app.command("serve")
@@ -192,8 +107,8 @@ def prices(
     file: PricesOption = None,
 ) -> None:
     """List what models and tools cost, and where the price comes from."""
-    book = _prices(file) or PriceBook()
+    book = price_book(file) or PriceBook()
     table = price_table(book, name)
     if not table.rows:
-        raise _BadInput(f"no price is known for a name with {name!r} in it: {PriceUnknown(name)}")
+        raise BadInput(f"no price is known for a name with {name!r} in it: {PriceUnknown(name)}")
     Console().print(table)

@@ -15,6 +15,8 @@ from rich.console import Console
 from budgetkit import Budget
 from budgetkit.plugins import certify
 
+from ._cli_options import one_budget
+
 __all__ = ["certify_graph"]
 
 _UNBOUNDED = 1
@@ -45,7 +47,7 @@ def certify_graph(
     declared = dict(map(_declared, at_most or []))
     try:
         certificate = certify(
-            _load(graph), _budget(budget), recursion_limit=recursion_limit, free=free or (), at_most=declared
+            _load(graph), one_budget(budget), recursion_limit=recursion_limit, free=free or (), at_most=declared
         )
     except (TypeError, ValueError) as problem:
         raise typer.BadParameter(str(problem)) from None
@@ -54,18 +56,11 @@ def certify_graph(
         raise typer.Exit(_UNBOUNDED)
 
 
-def _budget(text: str) -> Budget:
-    try:
-        return Budget.parse(text)
-    except (ValueError, TypeError) as problem:
-        raise typer.BadParameter(str(problem), param_hint="--budget") from None
-
-
 def _declared(text: str) -> tuple[str, Budget]:
     place, colon, limits = text.partition(":")
     if not (place and colon):
         raise typer.BadParameter(f"{text!r} must read like 'summarize:llm_calls=1,usd=0.01'", param_hint="--at-most")
-    return place, _budget(limits)
+    return place, one_budget(limits)
 
 
 def _load(target: str) -> Any:

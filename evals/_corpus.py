@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import bm25s  # type: ignore[import-untyped]  # it ships no types
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["Corpus", "Passage"]
+
+_REMEMBERED: Final = 50_000  # searches: all that one agent makes over a suite, so that the next agent finds them
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Corpus:
 
     The index is bm25s with its defaults (Lucene scoring, k1 = 1.5, b = 0.75; Lù, arXiv 2407.03618), English stop
     words and no stemming, over ``title + "\\n" + text``. Ten thousand passages take about half a second to index,
-    so no index is kept on disk.
+    so no index is kept on disk. What the latest searches found is remembered: many agents ask for the same.
 
     Raises:
         ValueError: there is no passage.
@@ -49,6 +52,7 @@ class Corpus:
             raise ValueError("a corpus needs at least one passage")
         self._index: Any = bm25s.BM25(backend="numpy")
         self._index.index(_tokens([str(passage) for passage in self.passages]), show_progress=False)
+        self._remembered = lru_cache(_REMEMBERED)(self._search)
 
     @classmethod
     def load(cls, path: Path) -> Corpus:
@@ -59,15 +63,24 @@ class Corpus:
         """
         return cls(read(path, Passage.parse))
 
+    @cached_property
+    def titles(self) -> frozenset[str]:
+        """The titles of all passages."""
+        return frozenset(passage.title for passage in self.passages)
+
     def __len__(self) -> int:
         return len(self.passages)
 
     def search(self, query: str, k: int = 5) -> list[Passage]:
         """The ``k`` best passages, best first; fewer if fewer share a word with the query."""
+        return list(self._remembered(query, k))
+
+    def _search(self, query: str, k: int) -> tuple[Passage, ...]:
         ranked, scores = self._index.retrieve(
             _tokens([query]), k=min(k, len(self)), show_progress=False, backend_selection="numpy"
         )
-        return [self.passages[i] for i, score in zip(ranked[0], scores[0], strict=True) if score > 0]
+        hits: list[int] = [i for i, score in zip(ranked[0], scores[0], strict=True) if score > 0]
+        return tuple(self.passages[i] for i in hits)
 
 
 def _tokens(texts: list[str]) -> list[list[str]]:

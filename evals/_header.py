@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["header"]
 
+_LINES: Final = 2  # the shape of the lines below; 1 had no word of what was kept
 _PACKAGES: Final = ("budgetkit", "langchain-core", "langgraph", "bm25s")
 
 
@@ -27,6 +28,7 @@ def header(suite: Suite, budget: Budget, *, agent: str, model: str, seed: int) -
     reserve = budget.answer_reserve
     return {
         "kind": "run",
+        "lines": _LINES,
         "suite": suite.name,
         "data": suite.checksums(),
         "prompt": suite.prompt,

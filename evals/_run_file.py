@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["RunFile", "read_header", "read_results"]
+__all__ = ["RunFile", "read_header", "read_results", "refuse_other_run"]
 
 Record = dict[str, Any]
 
@@ -36,7 +36,7 @@ class RunFile:
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         self.path = path
-        self._header: Record = json.loads(json.dumps(header))  # as it will be read again: tuples are lists
+        self._header = header
         self._lock = Lock()
         self._done: set[str] = set()
 
@@ -70,7 +70,7 @@ class RunFile:
         if self.path.stat().st_size == 0:
             self.append(self._header)
             return
-        _refuse_other_run(self.path, self._header)
+        refuse_other_run(self.path, self._header)
         self._done = {str(record["id"]) for record in read_results(self.path)}
 
 
@@ -96,13 +96,20 @@ def read_results(path: Path) -> Iterator[Record]:
     return islice(read(path, Record, torn=True), 1, None)
 
 
-def _refuse_other_run(path: Path, header: Record) -> None:
-    found = read_header(path)
-    for field in {**header, **found}:
-        if header.get(field) != found.get(field):
+def refuse_other_run(path: Path, header: Mapping[str, Any]) -> None:
+    """Make sure that the file, if it is there and has a header, is of the run that the header describes.
+
+    Raises:
+        DataError: it holds another run (the message names the field), or no run.
+    """
+    if not path.exists() or not _end_of_last_line(path):
+        return
+    found, wanted = read_header(path), json.loads(json.dumps(header))  # as it is read again: tuples are lists
+    for field in {**wanted, **found}:
+        if wanted.get(field) != found.get(field):
             raise DataError(
                 f"{str(path)!r} holds another run: its {field} is {found.get(field)!r}, this run's is "
-                f"{header.get(field)!r}; choose another --out, or remove the file to start over"
+                f"{wanted.get(field)!r}; choose another --out, or remove the file to start over"
             )
 
 

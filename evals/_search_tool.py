@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 
 from langchain_core.tools import BaseTool, tool
 
+from budgetkit.plugins import Found
+from budgetkit.plugins import Passage as FoundPassage
+
 from ._audit import current_audit
 
 if TYPE_CHECKING:
-    from ._corpus import Corpus
+    from collections.abc import Iterable
+
+    from ._corpus import Corpus, Passage
 
 __all__ = ["search_tool"]
 
@@ -25,8 +30,12 @@ def search_tool(corpus: Corpus, k: int = 5) -> BaseTool:
         """Search a collection of encyclopedia passages. Use a short query: names and key words work best."""
         passages = corpus.search(query, k)
         if audit := current_audit():
-            audit.tool_called("search", (passage.title for passage in passages))
+            audit.tool_called("search", _found(query, passages))
         blocks = (f"[{rank}] {passage}" for rank, passage in enumerate(passages, start=1))
         return "\n\n".join(blocks) or f"No passage shares a word with {query!r}: try other words."
 
     return search
+
+
+def _found(query: str, passages: Iterable[Passage]) -> Found:
+    return Found(query, tuple(FoundPassage(passage.title, passage.text) for passage in passages))

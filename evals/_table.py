@@ -8,15 +8,17 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from ._presets import budget_words
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ._interval import Interval
+    from ._estimate import Interval
     from ._summary import Middle, Summary
 
 __all__ = ["table"]
 
-_SCORES: Final = {"exact match": "em", "F1": "f1", "passage recall": "recall"}
+_SCORES: Final = {"exact match": "em", "F1": "f1", "recall, kept": "kept_recall", "recall, seen": "recall"}
 _SPENT: Final = {
     "LLM calls": ("llm_calls", ".1f"),
     "tool calls": ("tool_calls", ".1f"),
@@ -40,13 +42,12 @@ def table(summaries: Iterable[Summary]) -> Table:
         made.add_column(_title(run), justify="right", overflow="fold")
     rows = [_cells(run) for run in runs]
     for label in rows[0] if rows else ():
-        made.add_row(label, *(row[label] for row in rows), end_section=label in {"passage recall", "errors"})
+        made.add_row(label, *(row[label] for row in rows), end_section=label in {"recall, seen", "errors"})
     return made
 
 
 def _title(run: Summary) -> str:
-    limits = ", ".join(f"{name}={amount:g}" for name, amount in run.budget.items())
-    return "\n".join(part for part in (run.suite, run.agent, run.model, limits or "no limits") if part)
+    return "\n".join(part for part in (run.suite, run.agent, run.model, budget_words(run.budget)) if part)
 
 
 def _cells(run: Summary) -> dict[str, Text]:

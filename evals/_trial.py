@@ -10,6 +10,7 @@ from budgetkit import BudgetExceeded, BudgetTooSmall, PriceUnknown
 
 from ._answer import ending, final_message, short_answer
 from ._audit import Audit
+from ._kept import kept
 from ._scorers import exact_match, f1, recall
 
 if TYPE_CHECKING:
@@ -63,9 +64,9 @@ class Trial:
 
     def record(self, scope: Scope) -> dict[str, Any]:
         """The line of this question in the run file; amounts are numbers in the resource's own unit."""
-        message = final_message(self.output)
-        text = message.text if message and not self.error else ""
-        answer, question, spent = short_answer(text), self.question, scope.spent
+        message = None if self.error else final_message(self.output)
+        answer, question, spent = short_answer(message.text if message else ""), self.question, scope.spent
+        chosen = kept(message, question.text, self.audit.found)
         return {
             "id": question.id,
             "qkey": question.qkey,
@@ -74,6 +75,8 @@ class Trial:
             "em": exact_match(answer, question.answers),
             "f1": f1(answer, question.answers),
             "recall": recall(self.audit.titles, question.supporting_titles),
+            "kept_recall": recall(chosen["kept"], question.supporting_titles),
+            **chosen,
             "spend": amounts(spent),
             "estimated": sorted(spent.estimated),
             "unmeasured": sorted(spent.unmeasured),
