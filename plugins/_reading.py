@@ -12,12 +12,13 @@ from functools import lru_cache
 
 from ._words import STOP_WORDS, Passage, content_terms, is_origin, name_spans, split_words
 
-__all__ = ["Mention", "Reading", "Sentence", "Titles", "mentions", "phrase", "read", "roots"]
+__all__ = ["Mention", "Reading", "Sentence", "Titles", "mentions", "phrase", "read", "roots", "spelled"]
 
 _ROOT_LETTERS = 6
 _NEAR_WORDS = 5
 _LONGEST_TITLE = 8
 _PASSAGES_KEPT = 8192
+_WORDS_KEPT = 65536
 _TITLE_LISTS_KEPT = 4
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _POSSESSIVE = re.compile(r"[\u2019']s\b")
@@ -92,50 +93,73 @@ def phrase(text: str) -> str:
 
 def roots(text: str) -> frozenset[str]:
     """The content words of a text, each cut to its first letters, and those that mean the same as one."""
-    cut = (word[:_ROOT_LETTERS] for word in content_terms(text))
-    return frozenset(_SAME.get(root, root) for root in cut)
+    return frozenset(filter(None, map(_root, split_words(text))))
+
+
+@lru_cache(maxsize=_WORDS_KEPT)
+def _root(word: str) -> str:
+    """The root of a word; nothing for a small word."""
+    cut = "".join(content_terms(word))[:_ROOT_LETTERS]
+    return _SAME.get(cut, cut)
 
 
 @lru_cache(maxsize=_PASSAGES_KEPT)
 def read(passage: Passage) -> Reading:
     """Take a passage apart."""
     sentences = tuple(Sentence(roots(text), f" {phrase(text)} ") for text in passage.sentences)
-    everything = roots(passage.title).union(*(sentence.roots for sentence in sentences))
-    words = "".join(sentence.words for sentence in sentences)
-    return Reading(phrase(passage.name), roots(passage.name), everything, words, sentences)
+    name, title = roots(passage.name), roots(passage.title)
+    everything = title.union(*(sentence.roots for sentence in sentences))
+    return Reading(phrase(passage.name), name, everything, "".join(s.words for s in sentences), sentences)
+
+
+@lru_cache(maxsize=_PASSAGES_KEPT)
+def spelled(passage: Passage) -> tuple[Mapping[str, str], ...]:
+    """What is written like a name, by its plain words, sentence by sentence."""
+    return tuple({phrase(name): name for name in name_spans(text)} for text in passage.sentences)
 
 
 @lru_cache(maxsize=_PASSAGES_KEPT)
 def mentions(passage: Passage, titles: Titles) -> tuple[tuple[Mention, ...], ...]:
     """The names in a passage, sentence by sentence: what is written like a name, and known titles."""
-    return tuple(tuple(_in_sentence(text, titles.names)) for text in passage.sentences)
+    sentences = zip(passage.sentences, spelled(passage), strict=True)
+    return tuple(tuple(_in_sentence(text, names, titles.names)) for text, names in sentences)
 
 
-def _in_sentence(text: str, titles: Mapping[str, str]) -> Iterator[Mention]:
+def _in_sentence(text: str, names: Mapping[str, str], titles: Mapping[str, str]) -> Iterator[Mention]:
     """The names of one sentence, each once."""
     words = _WORD.findall(_POSSESSIVE.sub("", text))
     lowered = [word.lower() for word in words]
-    spelled = {phrase(name): name for name in name_spans(text)}
-    for key, name in {**spelled, **_titles_in(words, lowered, titles)}.items():
+    cut = [_root(word) for word in lowered]
+    for key, name in {**names, **_titles_in(words, lowered, titles)}.items():
         if key and not is_origin(name):
-            yield Mention(name, key, roots(name), _around(lowered, key.split()), key in titles)
+            at, end = _place(lowered, key.split())
+            near = {*cut[max(0, at - _NEAR_WORDS) : at], *cut[end : end + _NEAR_WORDS]} - {""}
+            yield Mention(name, key, frozenset(filter(None, cut[at:end])), frozenset(near), key in titles)
 
 
 def _titles_in(words: list[str], lowered: list[str], titles: Mapping[str, str]) -> dict[str, str]:
     """The known titles that a sentence names, the longest at each place."""
     found, at = dict[str, str](), 0
     while titles and at < len(words):
-        sizes = range(min(_LONGEST_TITLE, len(words) - at), 0, -1) if words[at][0].isupper() else ()
-        keys = ((" ".join(lowered[at : at + size]), size) for size in sizes)
-        key, size = next(((key, size) for key, size in keys if key in titles and key not in STOP_WORDS), ("", 1))
-        if key:
+        size = _title_at(lowered, at, titles) if words[at][0].isupper() else 0
+        if size:
+            key = " ".join(lowered[at : at + size])
             found[key] = titles[key]
-        at += size
+        at += size or 1
     return found
 
 
-def _around(words: list[str], name: list[str]) -> frozenset[str]:
-    """The roots of the words around the first place of a name."""
+def _title_at(words: list[str], at: int, titles: Mapping[str, str]) -> int:
+    """How many words the longest title that begins at a place has; 0 if none does."""
+    for size in range(min(_LONGEST_TITLE, len(words) - at), 0, -1):
+        if " ".join(words[at : at + size]) in titles:
+            return 0 if size == 1 and words[at] in STOP_WORDS else size
+    return 0
+
+
+def _place(words: list[str], name: list[str]) -> tuple[int, int]:
+    """Where a name begins in a sentence, and where it has ended."""
     size = len(name)
-    at = next((i for i in range(len(words)) if words[i : i + size] == name), 0)
-    return roots(" ".join([*words[max(0, at - _NEAR_WORDS) : at], *words[at + size : at + size + _NEAR_WORDS]]))
+    starts = (i for i, word in enumerate(words) if word == name[0] and words[i : i + size] == name)
+    start = next(starts, 0)
+    return start, start + size

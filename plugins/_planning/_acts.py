@@ -30,7 +30,7 @@ __all__ = ["Acts", "call_id"]
 _NO_RESULT: Final = "the graph gave no result of this call"
 
 
-def call_id(search: str, move: str, visit: str = "") -> str:
+def call_id(search: str, move: str, visit: str) -> str:
     """The id of a move's tool call: the same when its visit is entered anew, and no other search's or visit's."""
     return PLANNED + sha256(f"{search}/{move}/{visit}".encode()).hexdigest()[:24]
 

@@ -92,8 +92,8 @@ class Search:
         It is over from then on, whatever the strategy says.
         """
         await self.acts.give_back(self.tree)
-        for under_way in list(self.tree.pending):
-            self.tree.lose(under_way, _ENDED)
+        for under_way in list(self.tree.pending.values()):
+            self.told(under_way, Lost(_ENDED))
         broke = Left(dict.fromkeys(self._left.caps, 0) | {"tool_calls": 0}, self._left.caps)
         for _ in range(_ROUNDS):
             moves = [] if self.tree.finished else self.tree.mark(self.strategy.ask(self.tree, broke, 1))

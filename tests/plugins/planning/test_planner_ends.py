@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from langgraph.graph import START, MessagesState, StateGraph  # pyright: ignore[
 from langgraph.prebuilt import tools_condition
 from langgraph.types import Command
 
-from budgetkit import Budget, BudgetExceeded, Spend, current_scope
+from budgetkit import Budget, BudgetExceeded, Ledger, Spend, current_scope
 from budgetkit.plugins import (
     Answer,
     Bats,
@@ -311,10 +312,15 @@ async def test_what_a_broken_off_search_set_aside_is_given_back_where_nothing_ca
         assert tenant.spent["tool_calls"] == len(planned.tools.runs) == 0
 
 
+@pytest.mark.parametrize("home", ["memory://", "sqlite:///"])
 @pytest.mark.parametrize("at_end", ["answer", "stop"])
-async def test_calls_that_were_set_aside_and_never_asked_for_are_given_back(kit: Any, run: Any, at_end: str) -> None:
+async def test_calls_that_were_set_aside_and_never_asked_for_are_given_back(
+    kit: Any, run: Any, at_end: str, home: str, tmp_path: Path
+) -> None:
+    ledger = Ledger.from_url(home if home.startswith("memory") else f"{home}{tmp_path / 'books.db'}")
     budget = Budget(tool_calls=9, llm_calls=1 + (at_end == "answer"))
-    planned, graph = short(kit, at_end, budget, parallel=3, strategy=Scripted(script=act_and_think))
+    script = Scripted(script=act_and_think)
+    planned, graph = short(kit, at_end, budget, parallel=3, strategy=script, ledger=ledger)
     await run(graph, QUESTION, THREAD)
     assert planned.tools.runs == []
     assert "tool_calls" not in spent(planned.node)

@@ -105,6 +105,15 @@ async def test_what_is_told_is_cut_short(kit: Any, stream: Any) -> None:
     assert result == ("long " * 40) + "…"
 
 
+@pytest.mark.parametrize("at_end", ["answer", "stop"])
+async def test_a_thought_that_the_budget_refuses_is_told_as_lost(kit: Any, stream: Any, at_end: Any) -> None:
+    graph = case(kit, Budget(tool_calls=9, llm_calls=3), at_end=at_end).graph(checkpointer=InMemorySaver())
+    events = await stream(graph, "custom")
+    asked, told = by_kind(events, "asked"), by_kind(events, "told")
+    assert [event["move"] for event in asked] == [event["move"] for event in told]
+    assert told[-1]["result"] == "lost: the budget ended"
+
+
 async def test_a_search_that_goes_on_later_announces_nothing_twice(kit: Any, stream: Any) -> None:
     planned, broken = case(kit), [True]
 
@@ -140,6 +149,7 @@ async def test_an_answer_from_the_reserve_is_streamed_as_it_is_written_and_only_
     answer = graph.get_state(THREAD).values["messages"][-1]
     assert len(planned.mind.model.requests) == 4
     assert kit.is_last_call(planned.mind.model.requests[-1].messages)
+    assert len(said) > 1
     assert {message.id for message in said} == {answer.id}
     assert "".join(message.text for message in said) == answer.text == "It was 1987."
 
