@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import contextmanager
 from itertools import count
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, cast, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast, final
 
-from langchain_core.messages import ToolMessage
+from langchain_core.messages import AIMessage, ToolMessage
 from langgraph.types import Command
 
 from budgetkit import BudgetExceeded
@@ -31,12 +31,15 @@ if TYPE_CHECKING:
 
     from budgetkit import Account, Spend
 
-__all__ = ["PLANNED", "ToolGate"]
+__all__ = ["PAYER", "PLANNED", "ToolGate"]
 
 Result = ToolMessage | Command[Any]
 
 PLANNED: Final = "plan_"
 """How the ids of a planner's tool calls begin; no two of them are the same."""
+
+PAYER: Final = "budgetkit_payer"
+"""The key under which a planner's message says which account has set its calls aside."""
 
 
 @final
@@ -77,33 +80,41 @@ class ToolGate:
         run = await self._runs.of(way, request.state, _runtime(request))
         call = request.tool_call
         key, asked = _key(request), self._tariff.of(call["name"], call["args"])
+        payer = _payer(request, run.scope.account)
         await take_over(way, outer_call(key))
         with run.scope.entered(), paying(self._money):
             try:
-                with self._ids.own(run.scope.account, key) as own_id:
-                    result = await self._paid(way, run, key, own_id, asked, f"tool:{call['name']}", send)
+                with self._ids.own(payer, key) as own_id:
+                    slot = _Slot(payer, own_id, f"tool:{call['name']}")
+                    result = await self._paid(way, run, key, slot, asked, send)
             except BudgetExceeded as refusal:
-                result = self._refused(run, refusal, request, asked)
+                if not run.owns(refusal) and refusal.account != payer:
+                    raise in_graph(refusal) from None
+                result = self._refused(refusal, request, asked)
             if not self._tracker:
                 return result
             return append(result, status(await way.states(run.scope), run.scope.budget.levels))
 
-    async def _paid(
-        self, way: Way, run: Run, key: str, own_id: str, asked: Spend, label: str, send: Callable[[], Any]
-    ) -> Result:
-        kept = run.own(await way.states(run.scope)).kept
+    async def _paid(self, way: Way, run: Run, key: str, slot: _Slot, asked: Spend, send: Callable[[], Any]) -> Result:
+        kept, ledger = run.own(await way.states(run.scope)).kept, run.scope.ledger
         # nothing may come between this and `pay`, or a cancellation there would leave it reserved
-        call = await way.reserve(run.scope.ledger, run.scope.account, asked, id=own_id, label=label, again=True)
+        call = await way.reserve(ledger, slot.payer, asked, id=slot.id, label=slot.label, again=True)
         with run.holding(kept):
             result = await pay(way, run, InFlight(key, run.scope, call), send, lambda _: call.asked)
         return _unforged(result)
 
-    def _refused(self, run: Run, refusal: BudgetExceeded, request: ToolCallRequest, asked: Spend) -> ToolMessage:
-        """A refusal of our own is answered, so that no call is left dangling; an outer one passes through."""
-        if not run.owns(refusal):
-            raise in_graph(refusal) from None
+    def _refused(self, refusal: BudgetExceeded, request: ToolCallRequest, asked: Spend) -> ToolMessage:
+        """A refusal of our own is answered, so that no call is left dangling."""
         leave(self._at_end, refusal)
         return refuse(refusal, request.tool_call, asked)
+
+
+class _Slot(NamedTuple):
+    """Where a call is booked: who pays, its name there, and what it is for."""
+
+    payer: Account
+    id: str
+    label: str
 
 
 @final
@@ -142,6 +153,17 @@ def _key(request: ToolCallRequest) -> str:
         return name
     info = getattr(_runtime(request), "execution_info", None)
     return f"tool:{getattr(info, 'checkpoint_ns', '')}:{name}"
+
+
+def _payer(request: ToolCallRequest, account: Account) -> Account:
+    """Who pays: this gate's own account, or the planner's below it, which has set the call aside already."""
+    name = request.tool_call["id"] or ""
+    if not name.startswith(PLANNED) or not isinstance(request.state, Mapping):
+        return account
+    messages = [m for value in request.state.values() if isinstance(value, list) for m in value]
+    asking = (m for m in reversed(messages) if isinstance(m, AIMessage) and any(c["id"] == name for c in m.tool_calls))
+    planned = tuple(next((m.response_metadata.get(PAYER, ()) for m in asking), ()))
+    return planned if planned[: len(account)] == account else account
 
 
 def _unforged(result: Result) -> Result:

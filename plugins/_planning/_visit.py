@@ -13,6 +13,7 @@ from .._ends import MARK, AtEnd, ask_person, leave, mark, notice
 from .._errors import in_graph
 from .._extract import extract_answer
 from .._refused import refused_rounds
+from .._tool_gate import PAYER
 from .._wrap_up import Findings
 from ._conversation import results_by_call
 from ._evidence import query_of
@@ -99,7 +100,8 @@ class Visit:
         acts = [move for move in tree.pending.values() if move.kind == "act"]
         if not acts:
             return None
-        about = {SEARCH: {"id": self.name, "moves": [_told_of(move) for move in acts]}}
+        payer = list(self.search.run.scope.account)
+        about = {SEARCH: {"id": self.name, "moves": [_told_of(move) for move in acts]}, PAYER: payer}
         return AIMessage("", tool_calls=[self.acts.call(tree, move) for move in acts], response_metadata=about)
 
     async def _answer(self, refusal: BudgetExceeded | None) -> AIMessage:

@@ -66,7 +66,9 @@ def graph_of(planner: PlannerNode, tools: list[Any]) -> Any:
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: f"{strategy.name}")
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(said=st.lists(replies, max_size=25), results=st.lists(st.sampled_from([PASSAGE, HOSTILE, "", None]), max_size=4))
-def test_a_search_ends_in_an_answer_and_its_books_hold(strategy: Any, said: list[str], results: list[str | None]) -> None:
+def test_a_search_ends_in_an_answer_and_its_books_hold(
+    strategy: Any, said: list[str], results: list[str | None]
+) -> None:
     waiting = list(results)
 
     @tool

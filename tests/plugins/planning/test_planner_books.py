@@ -119,6 +119,18 @@ async def test_another_budget_s_tools_node_charges_its_own_account_and_the_searc
     assert reserved(planned.node) == {}
 
 
+async def test_a_tools_node_on_a_budget_around_the_search_finds_the_search_s_own_reservation(
+    kit: Any, run: Any
+) -> None:
+    tenant = Budget(tool_calls=9)
+    planned = case(kit)
+    graph = graph_of(planned.node, BudgetToolNode(planned.tools.all, tenant))
+    with tenant.open("tenant") as scope:
+        await run(graph, QUESTION)
+        assert len(planned.tools.runs) == scope.spent["tool_calls"] == 4
+        assert not scope.reserved
+
+
 @pytest.mark.parametrize("parallel", [1, 2, 3])
 async def test_a_call_that_another_budget_refuses_is_answered_and_given_back_and_the_search_ends(
     kit: Any, run: Any, parallel: int
