@@ -1,10 +1,14 @@
+from importlib import import_module
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from budgetkit.plugins import Found, Passage, keep
-from budgetkit.plugins._keeping import progress, support
 
+KEEPING: Any = import_module("budgetkit.plugins._keeping")
+progress, support = KEEPING.progress, KEEPING.support
 QUESTION = "In which town did the engineer who designed Gull Point Light study?"
 LIGHT = Passage("Gull Point Light", "Gull Point Light was designed by the engineer Mara Ellison.")
 ELLISON = Passage("Mara Ellison", "Mara Ellison (born 2 May 1831) went to Westhaven when she was nine.")
@@ -55,16 +59,15 @@ def test_a_page_that_shares_the_name_searched_for_is_led_to() -> None:
     question = "Who is the sister of the engineer who designed Gull Point Light?"
     sister = Passage("A Quiet House", "A Quiet House is a play in which Mara Ellison is lost.")
     other = Passage("A Loud House", "A Loud House is a play in which Otto Brandt is lost.")
-    found = [Found(question, (LIGHT,)), Found("Mara Ellison sister", (other, sister))]
-    beside = [Found(question, (LIGHT,)), Found("play", (other, sister))]
-    assert titles(*found, question=question, k=2) == ["Gull Point Light", "A Loud House"]
-    assert titles(found[0], Found("Mara Ellison sister", (sister, other)), question=question, k=2)[1] == "A Quiet House"
-    assert titles(*beside, question=question, k=2) == ["Gull Point Light", "A Loud House"]
+    after_her = [Found(question, (LIGHT,)), Found("Mara Ellison sister", (other, sister))]
+    after_plays = [Found(question, (LIGHT,)), Found("play", (other, sister))]
+    assert titles(*after_her, question=question, k=2) == ["Gull Point Light", "A Quiet House"]
+    assert titles(*after_plays, question=question, k=2) == ["Gull Point Light", "A Loud House"]
 
 
 def test_what_the_kept_leave_open_counts_more_than_what_they_have() -> None:
     question = "Which river and which mountain are in Arbor County?"
-    rivers = [Passage(f"{name} River", "A river in Arbor County.") for name in ("Abel", "Bock")]
+    rivers = [Passage(f"{name} River", "A river.") for name in ("Abel", "Bock")]
     mountain = Passage("Mount Cole", "A mountain.")
     assert titles(Found("x", (*rivers, mountain)), question=question, k=2) == ["Abel River", "Mount Cole"]
 
@@ -105,7 +108,12 @@ def test_support_is_the_share_of_the_question_that_the_kept_have_together() -> N
     assert support(QUESTION, [Found("x", (LIGHT,))]) < support(QUESTION, [FIRST])
 
 
-words = st.lists(st.sampled_from("Ada Wren Sea of Glass the a drew harbour 1702 In (x) é - .".split()), max_size=12)
+words = st.lists(
+    st.sampled_from(
+        ["Ada", "Wren", "Sea", "of", "Glass", "the", "a", "drew", "harbour", "1702", "In", "(x)", "é", "-", "."]
+    ),
+    max_size=12,
+)
 texts = words.map(" ".join)
 passages = st.builds(Passage, texts, texts)
 results = st.lists(st.builds(Found, texts, st.lists(passages, max_size=4).map(tuple)), max_size=4)
