@@ -27,7 +27,7 @@ _RANKED = 0.4  # for a first rank, half of it for a second, and so on
 _SOUGHT = 0.3  # for being what a search for a name was after
 _NAMED = 0.3  # for being named in a kept passage, beside what the sentence has of the question
 _SHARED = 0.3  # of what the sentence has, for sharing the name that was searched for
-_AGAIN = 1.0  # by so much a second passage of one title has to be better than a first one of another
+_AGAIN = 2.0  # more than all else: a second passage of one title comes after all first ones
 
 
 def keep(question: str, found: Sequence[Found], k: int = _KEPT) -> list[Passage]:
@@ -39,7 +39,7 @@ def keep(question: str, found: Sequence[Found], k: int = _KEPT) -> list[Passage]
         k: How many to keep at most.
 
     Returns:
-        The passages, best first; rarely two of one title.
+        The passages, best first; one of each title as long as there are others.
     """
     return [page.passage for page in _chosen(Evidence.of(question, found), k)]
 
