@@ -122,7 +122,9 @@ def _compared(found: Sequence[Comparison], budgets: Sequence[str]) -> Iterator[s
 
 
 def _told(made: Comparison | None) -> str:
-    return f"{made.difference} {made.verdict}" if made and made.difference else "not reachable"
+    if made is None:
+        return ""
+    return f"{made.difference} {made.verdict}" if made.difference else made.verdict
 
 
 if __name__ == "__main__":
