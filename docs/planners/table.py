@@ -59,10 +59,27 @@ def _sections(report: Report) -> Iterator[str]:
     yield f"\nTool calls really made, and recall as seen, plain mean of {names}:\n"
     yield from over_sets(_spent)
     yield f"\nQuestions over a limit, by the tool's own count or by the books, in all cells: {_over(rows.values())}."
+    yield from _ablated(report, [agent for agent in agents if ", " in agent])
     for base in BASES:
         if base in agents:
             yield f"\n`auto` against `{base}`, recall kept, paired by question, 95 % bootstrap interval:\n"
             yield from _compared(report.compare(base), budgets)
+
+
+def _ablated(report: Report, variants: Sequence[str]) -> Iterator[str]:
+    if variants:
+        yield "\nAblations against the whole strategy at equal limit, recall kept, 95 % bootstrap interval:\n"
+        yield "| variant | budget | difference | tool calls |"
+        yield "|---|---|---|---|"
+    for variant in variants:
+        for made in _means(report.compare(variant.split(", ")[0]), variant, "limit"):
+            if made.difference:
+                yield f"| {variant} | {_short(made.cell.budget)} | {_told(made)} | {_calls_of(report, made)} |"
+
+
+def _calls_of(report: Report, made: Comparison) -> str:
+    spent = [row.amounts["tool_calls"] for panel in report.panels for row in panel.rows if row.cell == made.cell]
+    return f"{sum(spent) / len(spent):.1f}"
 
 
 def _over(rows: Iterable[Any]) -> int:
@@ -112,13 +129,17 @@ def _spent(rows: Sequence[Any]) -> str:
 def _compared(found: Sequence[Comparison], budgets: Sequence[str]) -> Iterator[str]:
     yield "| | " + " | ".join(_short(budget) for budget in budgets) + " |"
     yield f"|---|{'---|' * len(budgets)}"
-    means = [made for made in found if made.suite.startswith("mean of") and made.cell.agent == "auto"]
     for at in ("limit", "cost"):
-        told = {made.cell.budget: made for made in means if made.at == at}
+        told = {made.cell.budget: made for made in _means(found, "auto", at)}
         cells = (
             f"{m.difference} {m.verdict}" if (m := told.get(b)) and m.difference else "not reachable" for b in budgets
         )
         yield f"| at equal {at} | {' | '.join(cells)} |"
+
+
+def _means(found: Iterable[Comparison], agent: str, at: str) -> list[Comparison]:
+    """What is said of the mean over suites."""
+    return [m for m in found if m.suite.startswith("mean of") and m.cell.agent == agent and m.at == at]
 
 
 def _told(made: Comparison | None) -> str:
