@@ -70,13 +70,14 @@ def planner(
     acting = ToolNode(
         list(tools), handle_tool_errors=True, wrap_tool_call=node.wrap_tool_call, awrap_tool_call=node.awrap_tool_call
     )
-    graph = StateGraph(MessagesState)
+    graph: Any = StateGraph(MessagesState)  # its methods are typed in part only
     graph.add_node("planner", node)
     graph.add_node("tools", acting, input_schema=PlannerState)
     graph.add_edge(START, "planner")
     graph.add_conditional_edges("planner", tools_condition, {"tools": "tools", END: END})
     graph.add_edge("tools", "planner")
-    return graph.compile(checkpointer=checkpointer, name=strategy.name)
+    made: Graph = graph.compile(checkpointer=checkpointer, name=strategy.name)
+    return made
 
 
 class Planner(Protocol):

@@ -157,10 +157,11 @@ def _key(request: ToolCallRequest) -> str:
 
 def _payer(request: ToolCallRequest, account: Account) -> Account:
     """Who pays: this gate's own account, or the planner's below it, which has set the call aside already."""
-    name = request.tool_call["id"] or ""
-    if not name.startswith(PLANNED) or not isinstance(request.state, Mapping):
+    name, state = request.tool_call["id"] or "", cast("Any", request).state
+    if not name.startswith(PLANNED) or not isinstance(state, Mapping):
         return account
-    messages = [m for value in request.state.values() if isinstance(value, list) for m in value]
+    values = cast("Mapping[str, Any]", state).values()
+    messages: list[Any] = [m for value in values if isinstance(value, list) for m in value]  # pyright: ignore[reportUnknownVariableType]  # of any keys
     asking = (m for m in reversed(messages) if isinstance(m, AIMessage) and any(c["id"] == name for c in m.tool_calls))
     planned = tuple(next((m.response_metadata.get(PAYER, ()) for m in asking), ()))
     return planned if planned[: len(account)] == account else account
