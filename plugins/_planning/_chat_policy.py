@@ -99,7 +99,7 @@ class ChatPolicy:
                 raise ValueError(f"{name}={value!r} shows the model nothing: use 1 or more")
         if structured not in {"auto", "json_schema", "prompt"}:
             raise ValueError(f"structured={structured!r} is not known: use 'auto', 'json_schema' or 'prompt'")
-        self._model, self._critic = model, critic or model
+        self.model, self._critic = model, critic or model
         self._fallback = fallback or OfflinePolicy()
         self._caps = caps or Caps()
         self._structured: schemas.Structured = structured
@@ -149,7 +149,7 @@ class ChatPolicy:
     ) -> list[Reply]:
         """What a model says to one prompt, ``n`` times."""
         judges = skill in {"appraise", "verify"}
-        model = self._critic if judges else self._model
+        model = self._critic if judges else self.model
         temperature = self._judge_temperature if judges else self._temperature
         settings = schemas.format_settings(model, self._structured, skill, schema)
         if temperature is not None:

@@ -50,6 +50,8 @@ class Policy(Protocol):
     They are coroutines in sync graphs as well, where nothing is ever waited for: reach models through ``pay`` and
     nothing else that waits. Broken output of a model is the policy's to repair: a method returns what it can (an empty
     `Options`, an empty `Answer`), and raises only what `Pay` raises.
+
+    A policy with an attribute ``model``, a chat model, has that one asked for the last answer when the budget ends.
     """
 
     async def plan(self, view: View, pay: Pay) -> Plan:

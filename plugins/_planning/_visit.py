@@ -15,6 +15,7 @@ from .._extract import extract_answer
 from .._refused import refused_rounds
 from .._tool_gate import PAYER
 from .._wrap_up import Findings
+from ._answers import is_none
 from ._conversation import results_by_call
 from ._evidence import query_of
 from ._state import SEARCH
@@ -130,7 +131,7 @@ class Visit:
                 raise in_graph(said)
             return "", None
         text, streamed = said
-        return text, streamed if text else None
+        return ("", None) if not text or is_none(text) else (text, streamed)
 
     def _in_words(self, refusal: BudgetExceeded | None) -> str:
         why = "" if refusal is None else f" ({refusal.resource}: {refusal.spent} of {refusal.limit} used)"

@@ -92,3 +92,30 @@ def test_a_search_ends_in_an_answer_and_its_books_hold(
     assert (scope.spent.get("tool_calls") or 0) <= 4
     assert not state.reserved
     assert not scope.overshoot
+
+
+@tool
+def look(query: str) -> str:
+    """Search."""
+    return PASSAGE if query else ""
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda strategy: f"{strategy.name}")
+def test_none_is_no_answer_from_the_reserve_either(strategy: Any) -> None:
+    planner = PlannerNode(ChatPolicy(ScriptedChatModel(["None"] * 60)), [look], LIMITS, strategy=strategy)
+    last = graph_of(planner, [look]).invoke({"messages": [("user", QUESTION)]})["messages"][-1]
+
+    assert last.text.startswith("Brackwater")
+
+
+def test_when_the_budget_ends_the_model_answers_from_the_reserve() -> None:
+    call = json.dumps({"tool": "look", "args": {"query": "Ida Marlow"}})
+    model, limits = ScriptedChatModel([call, "In Brackwater."]), Budget(llm_calls=2, output_tokens=500)
+    planner = PlannerNode(ChatPolicy(model), [look], limits, strategy=React())
+    with limits.open("reserve") as scope:
+        last = graph_of(planner, [look]).invoke({"messages": [("user", QUESTION)]})["messages"][-1]
+
+    assert last.text == "In Brackwater."
+    assert last.response_metadata["budgetkit"]["ended"] == "answer"
+    assert "Ida Marlow was a painter" in model.requests[-1].messages[-1].text
+    assert scope.spent["llm_calls"] == 2
